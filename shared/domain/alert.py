@@ -15,6 +15,10 @@ from shared.errors import BadInput
 SCHEMA_ID = "azureMonitorCommonAlertSchema"
 MODEL_KEYS = ("model", "model_name", "modelname")
 KIND_KEYS = ("trigger_kind", "triggerkind")
+LONGEST_ID = 500
+"""Characters of an alert id; real ones have some 140, and a run, which is bounded, holds it."""
+LONGEST_TEXT = 260
+"""Characters that are kept of any other text. Source: the longest name of an alert rule."""
 
 Condition = Literal["Fired", "Resolved"]
 
@@ -98,9 +102,12 @@ def _mapping(value: Any, field: str) -> Mapping[str, Any]:
 
 def _required(essentials: Mapping[str, Any], name: str) -> str:
     value = essentials.get(name)
+    field = f"data.essentials.{name}"
     if not isinstance(value, str) or not value.strip():
-        raise BadInput(f"data.essentials.{name}", f"must be a text, is {_shown(value)}")
-    return value.strip()
+        raise BadInput(field, f"must be a text, is {_shown(value)}")
+    if len(value) > LONGEST_ID:
+        raise BadInput(field, f"has {len(value)} characters, at most {LONGEST_ID}")
+    return _encodable(value.strip())
 
 
 def _condition(essentials: Mapping[str, Any]) -> Condition:
@@ -141,24 +148,39 @@ def _dimensions(conditions: list[Mapping[str, Any]]) -> dict[str, str]:
         dimensions = condition.get("dimensions")
         for item in dimensions if isinstance(dimensions, list) else []:
             if isinstance(item, dict) and isinstance(item.get("name"), str):
-                found[item["name"].casefold()] = _text(item.get("value"))
+                found[_text(item["name"]).casefold()] = _text(item.get("value"))
     return found
 
 
 def _texts(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
-    return {str(key).casefold(): _text(item) for key, item in value.items() if item is not None}
+    return {_text(key).casefold(): _text(item) for key, item in value.items() if item is not None}
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    """Give a scalar as text; a list or an object is none, and its nesting may have no end."""
+    if value is None or isinstance(value, list | dict):
+        return ""
+    return _encodable(str(value)[:LONGEST_TEXT])
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates, which JSON can carry and UTF-8 (hashes, tables) cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # JSON's integers have no largest one
+        return None
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - one line of a log

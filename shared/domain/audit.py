@@ -81,7 +81,7 @@ def canonical(document: Mapping[str, Any]) -> str:
 
 def timestamp(moment: datetime) -> str:
     """Write a time in UTC with microseconds, always the same way."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def document_of(row: AuditRow) -> dict[str, Any]:
@@ -162,26 +162,35 @@ class Breach:
     reason: str
 
 
-def verify(documents: Iterable[Mapping[str, Any]], head: Head | None = None) -> Iterator[Breach]:
+def verify(
+    documents: Iterable[Mapping[str, Any]], head: Head | None = None, *, chain: str = ""
+) -> Iterator[Breach]:
     """Recompute a chain from its first row; yields every breach (none: the chain holds).
 
     Args:
         documents: the rows as ``document_of`` wrote them, in stored order.
         head: the stored end of the chain, to find rows cut off at the end.
+        chain: the chain's name, to find rows copied from another; empty takes the first row's.
     """
     last = Head()
     for document in documents:
-        yield from _breaches(document, last)
-        last = Head(int(document["sequence"]), str(document["hash_self"]))
+        chain = chain or str(document.get("chain", ""))
+        yield from _breaches(document, last, chain)
+        sequence = document.get("sequence")
+        place = sequence if isinstance(sequence, int) else last.sequence + 1
+        last = Head(place, str(document.get("hash_self", "")))
     if head is not None and head != last:
         yield Breach(last.sequence + 1, f"the head names row {head.sequence}, the rows end before")
 
 
-def _breaches(document: Mapping[str, Any], last: Head) -> Iterator[Breach]:
-    sequence = int(document["sequence"])
-    if sequence != last.sequence + 1:
-        yield Breach(sequence, f"follows row {last.sequence}: a row is missing, added or moved")
-    if document["hash_prev"] != last.hash_self:
-        yield Breach(sequence, "does not carry the hash of the row before")
-    if document["hash_self"] != hash_of(document, str(document["hash_prev"])):
-        yield Breach(sequence, "was changed after it was written")
+def _breaches(document: Mapping[str, Any], last: Head, chain: str) -> Iterator[Breach]:
+    expected = last.sequence + 1
+    sequence = document.get("sequence")
+    if sequence != expected:
+        yield Breach(expected, f"row {sequence} stands here: one is missing, added or moved")
+    if document.get("chain") != chain:
+        yield Breach(expected, f"belongs to the chain {document.get('chain')!r}, not {chain!r}")
+    if document.get("hash_prev") != last.hash_self:
+        yield Breach(expected, "does not carry the hash of the row before")
+    if document.get("hash_self") != hash_of(document, str(document.get("hash_prev", ""))):
+        yield Breach(expected, "was changed after it was written")

@@ -1,0 +1,173 @@
+"""The schema of every Delta table the app writes: names, types, nullability, meaning.
+
+Pure data: no reading, no writing, no rows. ``docs/tables.md`` is generated from here. Tables are
+only ever appended to; a column may be added at a table's end and none is renamed or retyped,
+because other people's reports read them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+DataType = Literal["STRING", "INT", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP"]
+"""Spark SQL's names; TIMESTAMP is microseconds in UTC."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; ``required`` ones are NOT NULL."""
+
+    name: str
+    type: DataType
+    meaning: str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table.
+
+    Attributes:
+        append_only: Delta itself refuses updates and deletes (``delta.appendOnly``).
+    """
+
+    name: str
+    about: str
+    columns: tuple[Column, ...]
+    append_only: bool = False
+
+    def column(self, name: str) -> Column | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+
+DRIFT_METRICS = Table(
+    "lh_gold.ml_drift_metrics",
+    "One row a metric, feature and check. The first twelve columns are the drift notebook's.",
+    (
+        Column("run_id", "STRING", "The check that computed it.", required=True),
+        Column("run_timestamp", "TIMESTAMP", "When the check ran.", required=True),
+        Column("model_name", "STRING", "Name in models.yaml.", required=True),
+        Column("model_version", "STRING", "The version whose rows were read.", required=True),
+        Column("feature_name", "STRING", "A feature, or a `__name__` for others.", required=True),
+        Column("metric_type", "STRING", "Such as PSI, KS or RMSE_DELTA_PCT.", required=True),
+        Column("value", "DOUBLE", "The statistic."),
+        Column("threshold", "DOUBLE", "What the value is compared with."),
+        Column("status", "STRING", "The metric's own verdict.", required=True),
+        Column("severity", "STRING", "The check's severity, on every row.", required=True),
+        Column("reference_days", "BIGINT", "Length of the reference window.", required=True),
+        Column("current_days", "BIGINT", "Length of the current window.", required=True),
+        Column("n_reference", "BIGINT", "Rows in the reference window."),
+        Column("n_current", "BIGINT", "Rows in the current window."),
+        Column("p_value", "DOUBLE", "Of the metric's test."),
+        Column("p_adjusted", "DOUBLE", "After Benjamini-Hochberg across the features."),
+        Column("effect", "DOUBLE", "The effect size that the floor applies to."),
+        Column("direction", "STRING", "`higher_is_worse` or `lower_is_worse`."),
+        Column("window_start", "TIMESTAMP", "Start of the current window."),
+        Column("window_end", "TIMESTAMP", "End of the current window, excluded."),
+        Column("bins", "BIGINT", "Bins of PSI."),
+        Column("epsilon", "DOUBLE", "Floor of a bin's share in PSI."),
+        Column("note", "STRING", "What a reader must know about the figure."),
+    ),
+)
+
+RETRAIN_TRIGGERS = Table(
+    "lh_gold.ml_retrain_triggers",
+    "One row a trigger that asked for a retrain. The columns are the drift notebook's.",
+    (
+        Column("trigger_id", "STRING", "Names the trigger.", required=True),
+        Column("triggered_at", "TIMESTAMP", "When it was raised.", required=True),
+        Column("model_name", "STRING", "Name in models.yaml.", required=True),
+        Column("model_version", "STRING", "The version that drifted.", required=True),
+        Column("severity", "STRING", "P1, P2, P3 or HEALTHY.", required=True),
+        Column("reasons", "STRING", "Codes and texts, joined with ` | `.", required=True),
+        Column("drift_run_id", "STRING", "run_id in ml_drift_metrics.", required=True),
+        Column("status", "STRING", "PENDING, or how it ended.", required=True),
+    ),
+)
+
+GATE_RESULTS = Table(
+    "lh_gold.ml_gate_results",
+    "One row a gate and judgement of a candidate.",
+    (
+        Column("run_id", "STRING", "The run that was judged.", required=True),
+        Column("model_name", "STRING", "Name in models.yaml.", required=True),
+        Column("model_version", "STRING", "The candidate.", required=True),
+        Column("champion_version", "STRING", "What it was compared with; null: none."),
+        Column("gate", "STRING", "The gate's name.", required=True),
+        Column("verdict", "STRING", "PASS, FAIL, SKIP or ERROR.", required=True),
+        Column("value", "DOUBLE", "What was measured."),
+        Column("threshold", "DOUBLE", "What it had to reach or stay under."),
+        Column("operator", "STRING", "How value and threshold compare, such as `>=`."),
+        Column("n", "BIGINT", "Rows or calls behind the value."),
+        Column("reason", "STRING", "One sentence for a person."),
+        Column("hint", "STRING", "What to look at next."),
+        Column("source", "STRING", "Where the threshold comes from."),
+        Column("duration_ms", "DOUBLE", "Time the gate took."),
+        Column("details_json", "STRING", "The figures behind the value."),
+        Column("judged_at", "TIMESTAMP", "When it was judged.", required=True),
+    ),
+)
+
+PROMOTION_AUDIT = Table(
+    "lh_gold.ml_promotion_audit",
+    "The ledger's projection: one row a decision or act. It begins with the columns of the three "
+    "shapes in use before (promotion notebook, tutorial, fairness notebook), so that their readers "
+    "keep working; where two shapes name the same thing differently, both columns are there.",
+    (
+        Column("event_timestamp", "TIMESTAMP", "Same as event_ts."),
+        Column("model_name", "STRING", "Name in models.yaml."),
+        Column("model_version", "STRING", "The version whose role changes."),
+        Column("promoted", "BOOLEAN", "The version was given a higher role."),
+        Column("from_stage", "STRING", "Stage before; `None` as a text where it had none."),
+        Column("to_stage", "STRING", "Stage after."),
+        Column("reason", "STRING", "One sentence for a person."),
+        Column("approver", "STRING", "Who approved."),
+        Column("git_sha", "STRING", "The deployed commit."),
+        Column("git_branch", "STRING", "The deployed branch."),
+        Column("data_version", "BIGINT", "Delta version of the training data."),
+        Column("baseline_r2", "DOUBLE", "R2 of the champion."),
+        Column("challenger_r2", "DOUBLE", "R2 of the challenger."),
+        Column("gate1_passed", "BOOLEAN", "The performance gate passed."),
+        Column("gate2_passed", "BOOLEAN", "The holdout gate passed."),
+        Column("gate3_passed", "BOOLEAN", "The calibration gate passed."),
+        Column("consecutive_wins", "BIGINT", "The challenger's streak."),
+        Column("consecutive_wins_required", "BIGINT", "The streak that promotes."),
+        Column("_audit_inserted_at", "TIMESTAMP", "When the row was projected."),
+        Column("event_id", "STRING", "Same as audit_id."),
+        Column("event_time", "TIMESTAMP", "Same as event_ts."),
+        Column("version", "INT", "model_version as a number, where it is one."),
+        Column("actor", "STRING", "Same as subject."),
+        Column("rationale", "STRING", "Same as reason."),
+        Column("audit_id", "STRING", "Chain and sequence.", required=True),
+        Column("audit_ts", "TIMESTAMP", "Same as event_ts."),
+        Column("block_promotion", "STRING", "`True` or `False`, as texts."),
+        Column("failed_attributes", "STRING", "Attributes that failed the fairness gate."),
+        Column("fairness_thresholds_json", "STRING", "The fairness gate's thresholds."),
+        Column("chain", "STRING", "The ledger's chain: one a model.", required=True),
+        Column("sequence", "BIGINT", "Place in the chain, from 1.", required=True),
+        Column("event_ts", "TIMESTAMP", "When it happened.", required=True),
+        Column("received_ts", "TIMESTAMP", "When it was written; not hashed.", required=True),
+        Column("subject", "STRING", "Who acted.", required=True),
+        Column(
+            "subject_type",
+            "STRING",
+            "user, service_principal, managed_identity or system.",
+            required=True,
+        ),
+        Column("action", "STRING", "A canonical verb, such as `model.staged`.", required=True),
+        Column("resource", "STRING", "What was acted on.", required=True),
+        Column("resource_type", "STRING", "Its kind.", required=True),
+        Column("outcome", "STRING", "intent, success, failure, denied or partial.", required=True),
+        Column("run_id", "STRING", "The run it belongs to."),
+        Column("context_json", "STRING", "The numbers behind the decision."),
+        Column("hash_prev", "STRING", "hash_self of the row before.", required=True),
+        Column("hash_self", "STRING", "SHA-256 of the row and hash_prev.", required=True),
+        Column("retention_class", "STRING", "Which retention policy applies.", required=True),
+        Column("schema_version", "INT", "Of the hashed document.", required=True),
+    ),
+    append_only=True,
+)
+
+TABLES: Mapping[str, Table] = {
+    table.name: table for table in (DRIFT_METRICS, RETRAIN_TRIGGERS, GATE_RESULTS, PROMOTION_AUDIT)
+}
