@@ -68,10 +68,10 @@ class Settings(BaseModel):
     """A run untouched for so long past its next look is sent again by the sweeper."""
     check_concurrency: int = Field(default=4, ge=1, le=64, alias="CHECK_CONCURRENCY")
     """How many models the drift timer checks at a time."""
-    scoring_memory_mb: int = Field(default=3072, ge=256, alias="SCORING_MEMORY_MB")
-    """Address space a candidate's own process may use, MiB."""
-    scoring_seconds: float = Field(default=300, gt=0, alias="SCORING_SECONDS")
-    """Wall time a candidate's own process may use."""
+    scoring_memory_mb: int = Field(default=3072, ge=768, alias="SCORING_MEMORY_MB")
+    """Address space of a scoring process, MiB; Python with MLflow takes 600 before any model."""
+    scoring_seconds: float = Field(default=120, gt=0, alias="SCORING_SECONDS")
+    """Wall time of a scoring process; a judgement's four must fit into host.json's timeout."""
     git_sha: str = Field(default="", alias="GIT_SHA")
     """The deployed commit, recorded with each promotion."""
     git_branch: str = Field(default="", alias="GIT_BRANCH")

@@ -1,0 +1,377 @@
+"""What any Scorer does, and what the real one survives: models that end their process."""
+
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow as pa
+import pytest
+
+from shared.adapters.scoring import SubprocessScorer
+from shared.adapters.scoring_child import Unusable, numbers
+from shared.errors import DataError, Unavailable
+from shared.ports import ModelVersion, Scorer
+from tests.fakes.scoring import FakeScorer
+
+NAME = "slot-revenue"
+ROWS = pa.table(
+    {
+        "coin_in": pa.array([1.5, 2.0, None, 4.0, 5.0]),
+        "visits": pa.array([1, 2, 3, 4, 5], pa.int64()),
+        "zone": pa.array(["a", "b", "a", "b", "a"]),
+    }
+)
+KINDS = (
+    "good", "raises", "strings", "too_few", "nan", "unloadable", "segfault", "hang", "hungry",
+    "leaves", "spy", "leaves_child", "probabilities", "torn",
+)  # fmt: skip
+ANYWHERE = ("good", "raises", "strings", "too_few", "nan")
+
+# MLflow's "models from code": the child runs this text, so nothing of the tests is imported there
+MODEL = """
+import os, signal, subprocess, sys, time
+import numpy as np
+import mlflow
+
+SECRETS = ("SCORER_TEST_SECRET", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_URI")
+
+class Model(mlflow.pyfunc.PythonModel):
+    def load_context(self, context):
+        self.kind = context.model_config["kind"]
+        if self.kind == "unloadable":
+            raise ValueError("the weights at https://store/w?sig=abc are gone\\n  see the log")
+
+    def predict(self, context, model_input, params=None):
+        return getattr(self, self.kind)(model_input)
+
+    def good(self, rows):
+        assert str(rows.dtypes["visits"]) == "int64"
+        return rows["visits"] * 2.0 + (rows["zone"] == "a")
+
+    def raises(self, rows):
+        raise ValueError("a zone nobody knows")
+
+    def strings(self, rows):
+        return ["high"] * len(rows)
+
+    def too_few(self, rows):
+        return np.zeros(3)
+
+    def nan(self, rows):
+        return [None, 1.0, 2.0, 3.0, float("inf")]
+
+    def probabilities(self, rows):
+        return np.array([[0.25, 0.75]] * len(rows))
+
+    def segfault(self, rows):
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    def hang(self, rows):
+        time.sleep(600)
+
+    def hungry(self, rows):
+        self.kept = [bytearray(1 << 26) for _ in range(1000)]
+
+    def leaves(self, rows):
+        os._exit(0)
+
+    def spy(self, rows):
+        return [sum(name in os.environ for name in SECRETS)] * len(rows)
+
+    def leaves_child(self, rows):
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", os.getcwd()])
+        return np.zeros(len(rows))
+
+mlflow.models.set_model(Model())
+"""
+
+
+def _version(kind: str) -> ModelVersion:
+    number = str(KINDS.index(kind) + 1) if kind in KINDS else kind
+    return ModelVersion(NAME, number, "", "None", frozenset(), {}, "")
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A registry on SQLite that holds one version of each kind; its URI."""
+    folder = tmp_path_factory.mktemp("registry")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    with warnings.catch_warnings(record=True):  # MLflow's advice on saving: it resets the filters
+        warnings.simplefilter("ignore")
+        _register_all(folder, uri)
+    return uri
+
+
+def _register_all(folder: Path, uri: str) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client.create_registered_model(NAME)
+    for kind in KINDS:
+        client.create_model_version(NAME, source=_saved(folder, kind).as_uri())
+    for file in (folder / "torn").iterdir():
+        file.unlink()
+
+
+def _saved(folder: Path, kind: str) -> Path:
+    import mlflow
+    from mlflow.types.schema import ColSpec, Schema
+
+    code = folder / "model.py"
+    code.write_text(MODEL, encoding="utf-8")
+    columns = [
+        ColSpec("double", "coin_in"), ColSpec("long", "visits"), ColSpec("string", "zone"),
+    ]  # fmt: skip
+    mlflow.pyfunc.save_model(
+        folder / kind,
+        python_model=str(code),
+        model_config={"kind": kind},
+        signature=mlflow.models.ModelSignature(inputs=Schema(columns)),
+        pip_requirements=["mlflow"],
+    )
+    return folder / kind
+
+
+def _real(uri: str, *, seconds: float = 90, memory_mb: int = 1500) -> SubprocessScorer:
+    return SubprocessScorer(uri, memory_mb=memory_mb, seconds=seconds)
+
+
+def _fake() -> FakeScorer:
+    def raises(_):
+        raise ValueError("a zone nobody knows")
+
+    scorer = FakeScorer()
+    given = {
+        "good": lambda rows: [
+            visits * 2.0 + (zone == "a")
+            for visits, zone in zip(
+                rows["visits"].to_pylist(), rows["zone"].to_pylist(), strict=True
+            )
+        ],
+        "raises": raises,
+        "strings": lambda rows: ["high"] * rows.num_rows,
+        "too_few": lambda _: np.zeros(3),
+        "nan": lambda _: [None, 1.0, 2.0, 3.0, float("inf")],
+    }
+    for kind in ANYWHERE:
+        scorer.answers(NAME, _version(kind).version, given[kind])
+    return scorer
+
+
+class TestAnyScorer:
+    """The fake and the real one give the same answers."""
+
+    @pytest.fixture(params=["fake", "subprocess"])
+    def scorer(self, request: pytest.FixtureRequest) -> Scorer:
+        return _fake() if request.param == "fake" else _real(request.getfixturevalue("registry"))
+
+    def test_every_row_gets_a_number_and_no_call_is_timed_unasked(self, scorer):
+        scored = scorer.score(_version("good"), ROWS)
+
+        assert scored.predictions.tolist() == [3, 4, 7, 8, 11]
+        assert scored.predictions.dtype == np.float64
+        assert scored.latencies_ms.size == 0
+
+    def test_as_many_single_calls_are_timed_as_asked_for_even_above_the_rows(self, scorer):
+        scored = scorer.score(_version("good"), ROWS, single_calls=30)
+
+        assert scored.latencies_ms.shape == (30,)
+        assert (scored.latencies_ms > 0).all()
+        assert scored.predictions.size == 5
+
+    def test_missing_and_infinite_answers_are_kept_for_the_gate_to_count(self, scorer):
+        scored = scorer.score(_version("nan"), ROWS)
+
+        assert np.isnan(scored.predictions[0])
+        assert np.isinf(scored.predictions[4])
+
+    @pytest.mark.parametrize(
+        ("kind", "said"),
+        [
+            ("raises", "could not predict: ValueError: a zone nobody knows"),
+            ("strings", "gave something else than numbers: str"),
+            ("too_few", "gave 3 values for 5 rows"),
+            ("99", "could not be loaded: "),
+        ],
+    )
+    def test_what_is_wrong_with_a_version_is_said_in_one_line(self, scorer, kind, said):
+        version = _version(kind)
+
+        with pytest.raises(DataError) as caught:
+            scorer.score(version, ROWS)
+
+        assert str(caught.value).startswith(f"version {version.version} {said}")
+        assert "\n" not in str(caught.value)
+        assert caught.value.subject == f"models/{NAME}/versions/{version.version}"
+
+    def test_no_rows_are_refused(self, scorer):
+        with pytest.raises(DataError, match="no rows"):
+            scorer.score(_version("good"), ROWS.slice(0, 0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("segfault", "crashed with SIGSEGV while predicting"),
+        pytest.param(
+            "hungry",
+            "was ended by the memory limit of 1500 MiB while predicting",
+            marks=pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no RLIMIT_AS"),
+        ),
+        ("leaves", "ended by itself while predicting, without an answer"),
+        ("torn", "could not be loaded: "),
+    ],
+)
+def test_a_version_that_ends_its_process_leaves_this_one_alone(registry, kind, said):
+    with pytest.raises(DataError, match=said):
+        _real(registry).score(_version(kind), ROWS)
+
+
+def test_a_fault_while_loading_shows_no_traceback_and_no_secret(registry):
+    with pytest.raises(DataError) as caught:
+        _real(registry).score(_version("unloadable"), ROWS)
+
+    assert "could not be loaded: ValueError: the weights at https://store/w?***" in str(
+        caught.value
+    )
+    assert "Traceback" not in str(caught.value)
+    assert len(str(caught.value)) <= 500
+
+
+def test_a_version_that_hangs_is_ended_at_the_limit(registry, scratch):
+    started = time.monotonic()
+
+    with pytest.raises(DataError, match="took longer than 15 s while predicting"):
+        _real(registry, seconds=15).score(_version("hang"), ROWS)
+
+    assert time.monotonic() - started < 40
+    assert _all_gone(scratch)
+
+
+def test_what_a_model_starts_does_not_outlive_it(registry, scratch):
+    scored = _real(registry).score(_version("leaves_child"), ROWS)
+
+    assert scored.predictions.tolist() == [0] * 5
+    assert _all_gone(scratch)
+
+
+def test_the_model_is_told_no_secret_and_not_where_the_registry_is(registry, monkeypatch):
+    monkeypatch.setenv("SCORER_TEST_SECRET", "s3cret")
+    scorer = SubprocessScorer(
+        registry,
+        memory_mb=1500,
+        seconds=90,
+        credentials=lambda: {"MLFLOW_TRACKING_TOKEN": "t0ken"},
+    )
+
+    scored = scorer.score(_version("spy"), ROWS)
+
+    assert scored.predictions.tolist() == [0] * 5
+
+
+def test_of_two_probabilities_a_row_the_positive_classs_is_taken(registry):
+    assert _real(registry).score(_version("probabilities"), ROWS).predictions.tolist() == [0.75] * 5
+
+
+def test_a_column_of_another_type_than_the_signatures_is_the_versions_fault(registry):
+    broken = ROWS.set_column(1, "visits", pa.array([1.5, 2, 3, 4, 5]))
+
+    with pytest.raises(DataError, match=r"could not predict: .*Incompatible input types"):
+        _real(registry).score(_version("good"), broken)
+
+
+def test_a_registry_that_is_not_there_is_unavailable_and_is_not_made(tmp_path):
+    store = tmp_path / "mlflow.db"
+
+    with pytest.raises(Unavailable, match="not there"):
+        _real(f"sqlite:///{store}").score(_version("good"), ROWS)
+
+    assert not store.exists()
+
+
+def test_a_registry_that_refuses_connections_is_unavailable(unused_port):
+    scorer = SubprocessScorer(
+        f"http://user:pa55@127.0.0.1:{unused_port}",
+        memory_mb=1500,
+        seconds=90,
+        credentials=lambda: {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
+    )
+
+    with pytest.raises(Unavailable) as caught:
+        scorer.score(_version("good"), ROWS)
+
+    assert "pa55" not in str(caught.value)
+    assert caught.value.retry
+
+
+@pytest.mark.parametrize(
+    ("answer", "read"),
+    [
+        ([1, None], [1, np.nan]),
+        ([True, False], [1, 0]),
+        (np.array([1, 2], dtype=object), [1, 2]),
+        (np.array([[1.0], [2.0]]), [1, 2]),
+        (pd.Series([1, None], dtype="Int64"), [1, np.nan]),
+        (pd.DataFrame({"score": [1.0, 2.0]}), [1, 2]),
+        ([None, None], [np.nan, np.nan]),
+    ],
+)
+def test_the_usual_forms_of_one_number_a_row_are_read(answer, read):
+    assert np.array_equal(numbers(answer, 2), read, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"score": [1, 2]}, "gave a dict instead"),
+        (["1", "2"], "something else than numbers: str"),
+        ([1, "a"], "something else than numbers: str"),
+        ([1j, 2], "something else than numbers: complex"),
+        (np.array(["2026-01-01"] * 2, "M8[D]"), "something else than numbers: Timestamp"),
+        (np.zeros((2, 3)), "gave 3 values a row"),
+        (np.zeros((2, 2)), "gave 2 values a row"),
+        (np.zeros((2, 0)), "gave 0 values a row"),
+        (np.zeros((2, 1, 1)), "an array of 3 dimensions"),
+        ([1.0], "gave 1 values for 2 rows"),
+    ],
+)
+def test_anything_else_is_refused_and_never_guessed_at(answer, said):
+    with pytest.raises(Unusable, match=said):
+        numbers(answer, 2)
+
+
+@pytest.fixture
+def unused_port() -> Iterator[int]:
+    """A port that is bound and not listened on: connections are refused, nobody else takes it."""
+    import socket
+
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder the scorer works in, so that its processes can be told from others'."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def _all_gone(folder: Path) -> bool:
+    """Say whether nothing runs any more that names ``folder``; a killed process takes a moment."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if not any(str(folder) in " ".join(line) for line in _command_lines()):
+            return not list(folder.iterdir())
+        time.sleep(0.05)
+    return False
+
+
+def _command_lines() -> list[list[str]]:
+    return [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]

@@ -1,0 +1,140 @@
+"""All gates together: order, time, and the one verdict. Unknown is never a pass."""
+
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.gates import judge
+from shared.domain.gates.judge import GATES, SKIPS, decide, run_gates
+from shared.domain.gates.result import GateResult, Verdict
+from shared.errors import DataError
+
+NAMES = ("performance", "holdout", "fairness", "latency", "calibration")
+
+
+def _result(gate: str, verdict: Verdict, source: str = "") -> GateResult:
+    return GateResult(gate, verdict, 1.0, 1.0, ">=", 1000, "", "", source)
+
+
+def _all(verdict: Verdict = Verdict.PASS) -> list[GateResult]:
+    return [_result(gate, verdict) for gate in NAMES]
+
+
+def _timer():
+    return iter(count(step=0.25)).__next__
+
+
+def test_a_good_candidate_passes_every_gate_in_the_fixed_order(a_model, evidence):
+    results = run_gates(evidence(), a_model(), _timer())
+
+    assert tuple(result.gate for result in results) == NAMES
+    assert [result.verdict for result in results] == ["PASS", "PASS", "SKIP", "PASS", "PASS"]
+    assert decide(results) is Verdict.PASS
+
+
+def test_each_gate_is_timed(a_model, evidence):
+    results = run_gates(evidence(), a_model(), _timer())
+
+    assert [result.duration_ms for result in results] == [250.0] * 5
+
+
+@pytest.mark.parametrize(
+    "fault", [DataError("no rows"), ValueError("bad"), ZeroDivisionError("0"), FloatingPointError()]
+)
+def test_a_gate_that_cannot_compute_is_an_error_and_the_others_still_run(
+    fault, a_model, evidence, monkeypatch
+):
+    def broken(*_):
+        raise fault
+
+    monkeypatch.setattr(judge, "GATES", {**GATES, "holdout": broken})
+
+    results = run_gates(evidence(), a_model(), _timer())
+
+    assert results[1].verdict is Verdict.ERROR
+    assert type(fault).__name__ in results[1].reason
+    assert results[4].verdict is Verdict.PASS
+    assert decide(results) is Verdict.ERROR
+
+
+def test_a_defect_in_a_gate_is_not_taken_for_a_verdict(a_model, evidence, monkeypatch):
+    def broken(*_):
+        raise AttributeError("a defect")
+
+    monkeypatch.setattr(judge, "GATES", {**GATES, "holdout": broken})
+
+    with pytest.raises(AttributeError, match="a defect"):
+        run_gates(evidence(), a_model(), _timer())
+
+
+@pytest.mark.parametrize("field", ["value", "threshold"])
+@pytest.mark.parametrize("figure", [float("nan"), float("inf")])
+def test_a_pass_over_no_number_is_an_error(field, figure, a_model, evidence, monkeypatch):
+    passed = replace(_result("holdout", Verdict.PASS), **{field: figure})
+    monkeypatch.setattr(judge, "GATES", {**GATES, "holdout": lambda *_: passed})
+
+    results = run_gates(evidence(), a_model(), _timer())
+
+    assert results[1].verdict is Verdict.ERROR
+
+
+def test_predictions_too_large_to_compute_with_are_an_error_and_not_infinity(a_model, evidence):
+    huge = np.full(1000, 1e300)
+
+    results = run_gates(evidence(candidate=huge), a_model(), _timer())
+
+    assert results[0].verdict is Verdict.ERROR
+    assert "FloatingPointError" in results[0].reason
+    assert decide(results) is Verdict.ERROR
+
+
+def test_a_failure_rejects_and_an_error_goes_before_it():
+    failed = [_result("performance", Verdict.FAIL), *_all()[1:]]
+    both = [*failed[:4], _result("calibration", Verdict.ERROR)]
+
+    assert decide(failed) is Verdict.FAIL
+    assert decide(both) is Verdict.ERROR
+
+
+@pytest.mark.parametrize(("gate", "rule"), SKIPS.items())
+def test_a_skip_with_leave_promotes_and_the_same_one_without_does_not(gate, rule):
+    others = [result for result in _all() if result.gate != gate]
+
+    assert decide([*others, _result(gate, Verdict.SKIP, rule)]) is Verdict.PASS
+    assert decide([*others, _result(gate, Verdict.SKIP, "because")]) is Verdict.ERROR
+
+
+@pytest.mark.parametrize("gate", ["performance", "holdout", "calibration"])
+def test_no_other_gate_may_be_skipped(gate):
+    others = [result for result in _all() if result.gate != gate]
+
+    for rule in (*SKIPS.values(), ""):
+        assert decide([*others, _result(gate, Verdict.SKIP, rule)]) is Verdict.ERROR
+
+
+def test_a_gate_that_is_missing_doubled_or_unknown_is_an_error():
+    assert decide([]) is Verdict.ERROR
+    assert decide(_all()[1:]) is Verdict.ERROR
+    assert decide([*_all(), _result("holdout", Verdict.PASS)]) is Verdict.ERROR
+    assert decide([*_all()[1:], _result("holdout", Verdict.PASS)]) is Verdict.ERROR
+    assert decide([*_all(), _result("charm", Verdict.PASS)]) is Verdict.ERROR
+
+
+@given(st.lists(st.sampled_from(list(Verdict)), min_size=5, max_size=5))
+def test_only_passes_and_allowed_skips_promote(verdicts):
+    results = [
+        _result(gate, verdict, SKIPS.get(gate, "no rule"))
+        for gate, verdict in zip(NAMES, verdicts, strict=True)
+    ]
+
+    allowed = all(
+        result.verdict is Verdict.PASS
+        or (result.verdict is Verdict.SKIP and result.gate in ("fairness", "latency"))
+        for result in results
+    )
+
+    assert (decide(results) is Verdict.PASS) == allowed
