@@ -7,7 +7,7 @@ piece is profiled, and a window is the sum of its pieces.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from shared.catalogue import Model
@@ -91,7 +91,7 @@ def training_end(version: str, tags: Mapping[str, str]) -> datetime:
     if moment.tzinfo is None:
         message = f"version {version}: the tag {TRAINING_END} has no offset: {text!r}"
         raise DataError(message, subject=TRAINING_END)
-    return moment
+    return moment.astimezone(UTC)
 
 
 def check_id(model: str, version: str, window_end: datetime) -> str:
