@@ -1,0 +1,141 @@
+"""A model's rows of one time window, read from the lakehouse: the Windows port.
+
+Only the columns and rows asked for are read: partitions and files are left out by their statistics.
+What the columns of a user's tables may look like is dealt with in ``window_columns.py``.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.lakehouse import Lakehouse, delta_errors
+from shared.adapters.window_columns import (
+    as_floats,
+    as_texts,
+    at_or_after,
+    before,
+    equals_text,
+    last_actuals,
+    last_of_each,
+    require_columns,
+)
+from shared.errors import DataError
+from shared.ports import Clock, Window
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from shared.catalogue import Columns, Model
+
+
+class DeltaWindows:
+    """The Windows port on Delta tables.
+
+    Rows come ordered by time and id. Of rows with the same id the last scored one counts. An actual
+    counts when it is known now: at the clock's time, not at the window's end, so that late actuals
+    of an old window are seen.
+    """
+
+    def __init__(self, lakehouse: Lakehouse, clock: Clock) -> None:
+        self._lakehouse = lakehouse
+        self._clock = clock
+
+    def served(self, model: "Model", version: str, start: datetime, end: datetime) -> Window:
+        columns, table = model.columns, model.data.predictions
+        names = [columns.timestamp, columns.id, columns.prediction, *model.feature_names]
+        dataset = self._dataset(table, [*names, columns.model_version])
+        chosen = _between(table, dataset.schema, columns.timestamp, start, end) & equals_text(
+            table, dataset.schema.field(columns.model_version), version
+        )
+        rows = _latest(_read(table, dataset, names, chosen), columns)
+        return Window(
+            start=start,
+            end=end,
+            features=rows.select(model.feature_names),
+            prediction=as_floats(table, columns.prediction, rows[columns.prediction]),
+            actual=self._actuals(model, rows[columns.id]),
+        )
+
+    def holdout(self, model: "Model", until: datetime) -> Window:
+        import numpy as np
+
+        columns, table = model.columns, model.data.holdout
+        start = until - timedelta(days=model.gates.holdout_days)
+        attributes = model.gates.fairness.attributes
+        names = [columns.timestamp, columns.id, columns.actual, *model.feature_names, *attributes]
+        dataset = self._dataset(table, names)
+        chosen = _between(table, dataset.schema, columns.timestamp, start, until)
+        rows = _latest(_read(table, dataset, names, chosen), columns)
+        return Window(
+            start=start,
+            end=until,
+            features=rows.select(model.feature_names),
+            prediction=np.full(rows.num_rows, np.nan),
+            actual=as_floats(table, columns.actual, rows[columns.actual]),
+            attributes={name: as_texts(table, name, rows[name]) for name in attributes},
+        )
+
+    def _actuals(self, model: "Model", ids: "pa.ChunkedArray") -> Any:
+        """Give the last known actual of each id, NaN where there is none."""
+        import numpy as np
+
+        columns, table = model.columns, model.data.actuals
+        names = [columns.id, columns.actual]
+        names += [columns.actual_timestamp] if columns.actual_timestamp else []
+        dataset = self._dataset(table, names)
+        if len(ids) == ids.null_count:
+            return np.full(len(ids), np.nan)
+        rows = _read(table, dataset, names, self._known(table, dataset.schema, columns, ids))
+        found = last_actuals(table, rows, columns, ids)
+        return as_floats(table, columns.actual, found)
+
+    def _known(
+        self, table: str, schema: "pa.Schema", columns: "Columns", ids: "pa.ChunkedArray"
+    ) -> Any:
+        """Choose rows whose id may be asked for and whose actual is known by now.
+
+        The range of the ids lets files be left out; which ids exactly is settled by the lookup.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        kind = schema.field(columns.id).type
+        # texts and numbers are ordered differently, so that a cast would lose rows unseen
+        if kind != ids.type and not (pa.types.is_integer(kind) and pa.types.is_integer(ids.type)):
+            message = f"{table}.{columns.id}: {kind} cannot be compared with {ids.type}"
+            raise DataError(message, subject=f"{table}.{columns.id}")
+        ends = pc.min_max(ids)
+        low, high = ends["min"], ends["max"]
+        chosen = (pc.field(columns.id) >= low) & (pc.field(columns.id) <= high)
+        if columns.actual_timestamp:
+            field = schema.field(columns.actual_timestamp)
+            # one microsecond on: an actual stamped with this very moment is known
+            chosen &= before(table, field, self._clock.now() + timedelta(microseconds=1))
+        return chosen
+
+    def _dataset(self, table: str, names: Sequence[str]) -> Any:
+        source = self._lakehouse.open(table)
+        with delta_errors(table):
+            dataset = source.to_pyarrow_dataset()
+        require_columns(table, dataset.schema, names)
+        return dataset
+
+
+def _between(table: str, schema: "pa.Schema", name: str, start: datetime, end: datetime) -> Any:
+    field = schema.field(name)
+    return at_or_after(table, field, start) & before(table, field, end)
+
+
+def _read(table: str, dataset: Any, names: Sequence[str], chosen: Any) -> "pa.Table":
+    with delta_errors(table):
+        rows: pa.Table = dataset.to_table(columns=_distinct(names), filter=chosen)
+    return rows
+
+
+def _latest(rows: "pa.Table", columns: "Columns") -> "pa.Table":
+    order = [(columns.timestamp, "ascending"), (columns.id, "ascending")]
+    return last_of_each(rows.sort_by(order), columns.id)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(names))

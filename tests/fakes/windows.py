@@ -1,0 +1,119 @@
+"""A model's rows in memory."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shared.adapters.window_columns import MISSING_GROUP
+from shared.catalogue import Columns, Model
+from shared.errors import DataError, NoTable
+from shared.ports import Clock, Window
+from tests.fakes.clock import FakeClock
+from tests.fakes.faults import Faults
+
+Row = Mapping[str, Any]
+
+
+class FakeWindows:
+    """Answers from the rows a test wrote; ``faults`` are for every call."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or FakeClock()
+        self._tables: dict[str, list[Row]] = {}
+        self.faults = Faults()
+
+    def write(self, table: str, rows: Sequence[Row]) -> None:
+        """Append rows, all with the same columns."""
+        self._tables.setdefault(table, []).extend(rows)
+
+    def served(self, model: Model, version: str, start: datetime, end: datetime) -> Window:
+        self.faults.before()
+        columns = model.columns
+        needed = (columns.timestamp, columns.id, columns.prediction, columns.model_version)
+        rows = self._rows(model.data.predictions, (*needed, *model.feature_names))
+        chosen = [
+            row
+            for row in rows
+            if start <= row[columns.timestamp] < end and row[columns.model_version] == version
+        ]
+        chosen = _latest(chosen, columns)
+        actuals = self._actuals(model)
+        return Window(
+            start=start,
+            end=end,
+            features=_table(chosen, model.feature_names),
+            prediction=_floats(row[columns.prediction] for row in chosen),
+            actual=_floats(actuals.get(row[columns.id]) for row in chosen),
+        )
+
+    def holdout(self, model: Model, until: datetime) -> Window:
+        self.faults.before()
+        columns = model.columns
+        start = until - timedelta(days=model.gates.holdout_days)
+        attributes = model.gates.fairness.attributes
+        needed = (
+            columns.timestamp,
+            columns.id,
+            columns.actual,
+            *model.feature_names,
+            *attributes,
+        )
+        rows = self._rows(model.data.holdout, needed)
+        chosen = _latest([row for row in rows if start <= row[columns.timestamp] < until], columns)
+        return Window(
+            start=start,
+            end=until,
+            features=_table(chosen, model.feature_names),
+            prediction=np.full(len(chosen), np.nan),
+            actual=_floats(row[columns.actual] for row in chosen),
+            attributes={name: _texts(row[name] for row in chosen) for name in attributes},
+        )
+
+    def _actuals(self, model: Model) -> dict[Any, Any]:
+        columns, known_at = model.columns, model.columns.actual_timestamp
+        needed = [columns.id, columns.actual, *([known_at] if known_at else [])]
+        rows = self._rows(model.data.actuals, needed)
+        if known_at:
+            rows = [row for row in rows if row[known_at] <= self._clock.now()]
+            rows.sort(key=lambda row: row[known_at])
+        found: dict[Any, Any] = {}
+        for row in rows:
+            key, value = row[columns.id], row[columns.actual]
+            if known_at is None and found.get(key, value) != value:
+                raise DataError(f"{model.data.actuals}: {key!r} has different actuals")
+            found[key] = value
+        return found
+
+    def _rows(self, table: str, needed: Sequence[str]) -> list[Row]:
+        if table not in self._tables:
+            raise NoTable(f"{table}: no such table", subject=table)
+        rows = self._tables[table]
+        missing = [name for name in needed if rows and name not in rows[0]]
+        if missing:
+            message = f"{table}: no column {', '.join(missing)}"
+            raise DataError(message, subject=f"{table}.{missing[0]}")
+        return list(rows)
+
+
+def _latest(rows: list[Row], columns: Columns) -> list[Row]:
+    ordered = sorted(rows, key=lambda row: (row[columns.timestamp], row[columns.id]))
+    last = {row[columns.id]: index for index, row in enumerate(ordered)}
+    return [ordered[index] for index in sorted(last.values())]
+
+
+def _table(rows: Sequence[Row], names: Iterable[str]) -> pa.Table:
+    return pa.table({name: [row[name] for row in rows] for name in names})
+
+
+def _floats(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _texts(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.str_]]:
+    return np.array(
+        [MISSING_GROUP if value is None else str(value) for value in values], dtype=np.str_
+    )
