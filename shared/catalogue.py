@@ -7,7 +7,7 @@ here for editors.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -29,7 +29,10 @@ Task = Literal["regression", "classification"]
 class Section(BaseModel):
     """A part of the file: frozen, and closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # Every comparison with NaN is false, so a limit that is NaN would never be crossed.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class FabricItems(Section):
@@ -287,6 +290,18 @@ class Catalogue(Section):
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, where YAML's own loader takes the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = next((key for key, _ in node.value if keys.count(key.value) > 1), None)
+        if twice is not None:
+            problem = f"the key {twice.value!r} is given twice"
+            raise yaml.constructor.ConstructorError(None, None, problem, twice.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
 def load_catalogue(path: Path, environment: Mapping[str, str]) -> Catalogue:
     """Read and check models.yaml.
 
@@ -294,8 +309,9 @@ def load_catalogue(path: Path, environment: Mapping[str, str]) -> Catalogue:
         ConfigError: every fault found, one a line, each with its path in the file.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        # _Loader is a SafeLoader
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - see above
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {error}", subject=str(path)) from error
     faults: list[str] = []
     filled = _substitute(document, environment, "", faults)
@@ -328,9 +344,15 @@ def _substitute(value: Any, environment: Mapping[str, str], where: str, faults: 
 def _faults(error: ValidationError) -> list[str]:
     return [
         f"{_path(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
-        + ("" if fault["type"] in ("missing", "value_error") else f" (got {fault['input']!r})")
+        + ("" if fault["type"] in ("missing", "value_error") else _given(fault["input"]))
         for fault in error.errors(include_url=False)
+        # A list whose every item is wrong is also called too short, which it is not.
+        if not (fault["type"] == "too_short" and fault["input"])
     ]
+
+
+def _given(value: Any) -> str:
+    return "" if isinstance(value, dict | list) else f" (got {value!r:.80})"
 
 
 def _path(location: tuple[int | str, ...]) -> str:

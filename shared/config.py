@@ -21,15 +21,22 @@ class Settings(BaseModel):
     """What the environment says. Field aliases are the app settings' names."""
 
     model_config = ConfigDict(
-        frozen=True, extra="ignore", use_attribute_docstrings=True, populate_by_name=True
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
     )
 
     models_file: Path = Field(default=Path("models.yaml"), alias="MODELS_FILE")
     """The catalogue, relative to the app's folder."""
     drift_schedule: str = Field(default="0 0 4 * * *", alias="DRIFT_SCHEDULE")
-    """NCRONTAB of the drift check, UTC. Source: drift notebook, daily 04:00."""
+    """NCRONTAB of the drift check, UTC; the host reads it and knows no default.
+
+    Source: drift notebook, daily 04:00.
+    """
     sweep_schedule: str = Field(default="0 */5 * * * *", alias="SWEEP_SCHEDULE")
-    """NCRONTAB of the sweeper, UTC."""
+    """NCRONTAB of the sweeper, UTC; the host reads it and knows no default."""
     auth_mode: Literal["entra", "local"] = Field(default="entra", alias="AUTH_MODE")
     """How the app proves who it is; ``local`` only works against loopback addresses."""
     local_token: SecretStr = Field(default=SecretStr(""), alias="LOCAL_TOKEN")
@@ -122,10 +129,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # no URL, or a name
         return False

@@ -81,7 +81,8 @@ def _cooling(
     rest = timedelta(days=policy.cooldown_days.of(trigger.kind))
     answered = [run for run in history if run.state not in DID_NOTHING]
     last = max(answered, key=lambda run: run.created_at, default=None)
-    if last is None or now - last.created_at >= rest:
+    # a kind without rest never waits, also not for a run that another clock put into the future
+    if last is None or not rest or now - last.created_at >= rest:
         return None
     until = last.created_at + rest
     return _skip(

@@ -1,0 +1,36 @@
+"""Upkeep: the sweeper, the notices and the projection of the audit."""
+
+import logging
+
+import azure.functions as func
+
+from shared.bootstrap import app
+from shared.handlers import messages
+
+log = logging.getLogger(__name__)
+bp = func.Blueprint()
+
+
+@bp.function_name("sweep")
+@bp.timer_trigger(
+    arg_name="timer", schedule="%SWEEP_SCHEDULE%", run_on_startup=False, use_monitor=True
+)
+def sweep(timer: func.TimerRequest) -> None:
+    """Send again whatever has stalled."""
+    log.info("swept %s, late: %s", app().sweep(), timer.past_due)
+
+
+@bp.function_name("send_notice")
+@bp.queue_trigger(arg_name="msg", queue_name=messages.NOTICES, connection="AzureWebJobsStorage")
+def send_notice(msg: func.QueueMessage) -> None:
+    """Tell people how a run ended."""
+    message = messages.read(msg.get_json(), "model", "run_id")
+    app().send_notice(message["model"], message["run_id"])
+
+
+@bp.function_name("project_audit")
+@bp.queue_trigger(arg_name="msg", queue_name=messages.AUDIT_ROWS, connection="AzureWebJobsStorage")
+def project_audit(msg: func.QueueMessage) -> None:
+    """Bring the audit table up to the end of a chain."""
+    message = messages.read(msg.get_json(), "chain")
+    app().project_audit(message["chain"])

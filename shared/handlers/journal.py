@@ -1,0 +1,102 @@
+"""One read-decide-write on a model's partition: the only way a run changes.
+
+The decision is a function of the snapshot it is written against. When somebody else wrote first,
+it is taken again on what is there now; nothing that was decided on an old reading is ever stored.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.audit import AuditEntry, Outcome, extend
+from shared.domain.run import Lock, Run
+from shared.errors import Conflict, Unavailable
+from shared.ports import Clock, Commit, RunStore, Snapshot
+
+ATTEMPTS = 20  # a conflict means that another writer got on, so this is contention, not failure
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a decision writes: the run, the lock, and the entries that explain it."""
+
+    run: Run | None = None
+    lock: Lock | None = None
+    entries: tuple[AuditEntry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a decision.
+
+    Attributes:
+        before: the snapshot the decision was taken on.
+        run: the run as it now is; None where there is none.
+        changed: whether this call wrote; only the one who wrote acts on it.
+    """
+
+    before: Snapshot
+    run: Run | None
+    changed: bool
+
+
+Decide = Callable[[Snapshot], Change | None]
+
+
+@dataclass(frozen=True)
+class Journal:
+    """Applies decisions to the store."""
+
+    store: RunStore
+    clock: Clock
+
+    def apply(self, model: str, run_id: str, decide: Decide) -> Applied:
+        """Decide and write, again as often as another writer was faster.
+
+        Raises:
+            Unavailable: the store did not answer, or other writers never let go.
+        """
+        for _ in range(ATTEMPTS):
+            snapshot = self.store.snapshot(model, run_id)
+            change = decide(snapshot)
+            if change is None:
+                return Applied(snapshot, snapshot.run, changed=False)
+            try:
+                self._write(snapshot, change)
+            except Conflict:
+                continue
+            return Applied(snapshot, change.run or snapshot.run, changed=True)
+        raise Unavailable(f"{model}: lost {ATTEMPTS} writes in a row", subject=run_id)
+
+    def _write(self, snapshot: Snapshot, change: Change) -> None:
+        rows, head = extend(snapshot.model, snapshot.head, change.entries, self.clock.now())
+        self.store.commit(snapshot, Commit(change.run, change.lock, rows, head))
+
+
+def entry(  # noqa: PLR0913 - an audit entry says who, what, when, why
+    run: Run,
+    action: str,
+    now: datetime,
+    *,
+    outcome: Outcome = "success",
+    reason: str = "",
+    context: dict[str, object] | None = None,
+    from_stage: str = "",
+    to_stage: str = "",
+) -> AuditEntry:
+    """Write an entry about a run."""
+    return AuditEntry(
+        action=action,
+        outcome=outcome,
+        event_ts=now,
+        resource=f"models/{run.model}/versions/{run.version}"
+        if to_stage
+        else f"models/{run.model}/runs/{run.run_id}",
+        resource_type="model_version" if to_stage else "run",
+        reason=reason or run.reason,
+        run_id=run.run_id,
+        context={"state": run.state, "trigger": run.trigger.kind, **(context or {})},
+        model_version=run.version,
+        from_stage=from_stage,
+        to_stage=to_stage,
+    )

@@ -1,0 +1,105 @@
+"""Projects a chain of the ledger to the table the auditors query, each row exactly once."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from shared.ports import RunStore, Tables
+
+AUDIT_TABLE = "lh_gold.ml_promotion_audit"
+BATCH_ROWS = 1000
+"""Rows a commit: few commits keep the table's log short, this bounds memory."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What was deployed when the rows were written."""
+
+    git_sha: str
+    git_branch: str
+
+
+@dataclass(frozen=True)
+class ProjectAudit:
+    """Brings the audit table up to the end of a chain."""
+
+    store: RunStore
+    tables: Tables
+    provenance: Provenance
+
+    def __call__(self, chain: str) -> int:
+        """Append what is missing; gives the number of rows appended."""
+        appended = 0
+        writer = f"ledger:{chain}"
+        last = self.tables.last_batch(AUDIT_TABLE, writer)
+        while documents := list(islice(self.store.chain(chain, after=last), BATCH_ROWS)):
+            rows = [audit_row(document, self.provenance) for document in documents]
+            batch = int(documents[-1]["sequence"])
+            if not self.tables.append(AUDIT_TABLE, rows, writer=writer, batch=batch, after=last):
+                break  # another projection was faster; the next call sees where it came to
+            appended, last = appended + len(rows), batch
+        return appended
+
+
+def audit_row(document: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:
+    """Flatten a ledger document to the superset of the columns auditors' queries use."""
+    event = datetime.fromisoformat(document["event_ts"])
+    context = document["context"]
+    version = document["model_version"]
+    promoted = bool(document["to_stage"]) and document["outcome"] == "success"
+    return {
+        "event_timestamp": event,
+        "model_name": document["chain"],
+        "model_version": version,
+        "promoted": promoted,
+        "from_stage": document["from_stage"],
+        "to_stage": document["to_stage"],
+        "reason": document["reason"],
+        "approver": document["subject"],
+        "git_sha": provenance.git_sha,
+        "git_branch": provenance.git_branch,
+        **_gate_columns(context),
+        "event_id": document["audit_id"],
+        "event_time": event,
+        "version": int(version) if version.isdigit() else None,
+        "actor": document["subject"],
+        "rationale": document["reason"],
+        "audit_ts": event,
+        "block_promotion": str(context.get("blocked", "")) if context.get("blocked") else None,
+        "audit_id": document["audit_id"],
+        "chain": document["chain"],
+        "sequence": document["sequence"],
+        "event_ts": event,
+        "received_ts": datetime.fromisoformat(document["received_ts"]),
+        "subject": document["subject"],
+        "subject_type": document["subject_type"],
+        "action": document["action"],
+        "resource": document["resource"],
+        "resource_type": document["resource_type"],
+        "outcome": document["outcome"],
+        "run_id": document["run_id"],
+        "context_json": json.dumps(context, sort_keys=True),
+        "hash_prev": document["hash_prev"],
+        "hash_self": document["hash_self"],
+        "retention_class": document["retention_class"],
+        "schema_version": document["schema_version"],
+    }
+
+
+def _gate_columns(context: Mapping[str, Any]) -> dict[str, Any]:
+    gates = context.get("gates", {})
+
+    def passed(gate: str) -> bool | None:
+        return gates[gate]["verdict"] == "PASS" if gate in gates else None
+
+    return {
+        "baseline_r2": context.get("champion_r2"),
+        "challenger_r2": context.get("candidate_r2"),
+        "gate1_passed": passed("performance"),
+        "gate2_passed": passed("holdout"),
+        "gate3_passed": passed("calibration"),
+        "data_version": context.get("data_version"),
+    }
