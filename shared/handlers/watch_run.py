@@ -149,8 +149,7 @@ class WatchRun:
 
     def _candidates(self, model: Model, run: Run) -> list[JobInstance]:
         since = (run.intent_at or run.created_at) - CLOCK_SKEW
-        history = self.steps.journal.store.runs(model.name)
-        owned = {other.job_id for other in history if other.job_id}
+        owned = self._owned(model)
         return [
             instance
             for instance in self.jobs.instances(model.fabric)
@@ -158,6 +157,17 @@ class WatchRun:
             and instance.invoke_type == "Manual"
             and (instance.started_at is None or instance.started_at >= since)
         ]
+
+    def _owned(self, model: Model) -> set[str]:
+        """Give the jobs that runs have, of every model that shares the pipeline."""
+        place = (model.fabric.workspace_id, model.fabric.pipeline_id)
+        return {
+            run.job_id
+            for other in self.catalogue.models
+            if (other.fabric.workspace_id, other.fabric.pipeline_id) == place
+            for run in self.steps.journal.store.runs(other.name)
+            if run.job_id
+        }
 
     def _not_found(self, model: Model, run: Run) -> None:
         intent = run.intent_at or run.created_at

@@ -1,0 +1,159 @@
+"""The table of functions, as the host will read it."""
+
+import json
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+from shared.config import Settings
+from shared.handlers import messages
+
+ROOT = Path(__file__).parents[2]
+STORAGE = "AzureWebJobsStorage"
+
+FUNCTIONS = {
+    "check_drift": {"trigger": "timerTrigger", "schedule": "%DRIFT_SCHEDULE%"},
+    "check_drift_model": {"trigger": "queueTrigger", "queue": "drift-checks"},
+    "health": {
+        "trigger": "httpTrigger",
+        "route": "health",
+        "methods": ["GET"],
+        "auth": "anonymous",
+    },
+    "judge_candidate": {"trigger": "queueTrigger", "queue": "gate-checks"},
+    "project_audit": {"trigger": "queueTrigger", "queue": "audit-rows"},
+    "receive_alert": {
+        "trigger": "httpTrigger",
+        "route": "alerts",
+        "methods": ["POST"],
+        "auth": "function",
+    },
+    "send_notice": {"trigger": "queueTrigger", "queue": "notices"},
+    "sweep": {"trigger": "timerTrigger", "schedule": "%SWEEP_SCHEDULE%"},
+    "watch_run": {"trigger": "queueTrigger", "queue": "retrain-runs"},
+}
+
+
+# A module of its own: an app gives its functions once, and other tests may ask for them too.
+REGISTERED: list[func.Function] = list(
+    runpy.run_path(str(ROOT / "function_app.py"))["app"].get_functions()
+)
+
+
+def trigger_of(function: func.Function) -> dict[str, Any]:
+    trigger = function.get_trigger()
+    assert trigger is not None
+    return dict(trigger.get_dict_repr())
+
+
+def described(function: func.Function) -> dict[str, Any]:
+    trigger = trigger_of(function)
+    words = {
+        "trigger": trigger["type"],
+        "route": trigger.get("route"),
+        "methods": [str(method.value) for method in trigger.get("methods", [])] or None,
+        "auth": trigger["authLevel"].value if "authLevel" in trigger else None,
+        "queue": trigger.get("queueName"),
+        "schedule": trigger.get("schedule"),
+    }
+    return {key: value for key, value in words.items() if value is not None}
+
+
+def of_type(kind: str) -> list[Any]:
+    chosen = [item for item in REGISTERED if trigger_of(item)["type"] == kind]
+    assert chosen
+    return [pytest.param(item, id=item.get_function_name()) for item in chosen]
+
+
+def settings_used() -> set[str]:
+    texts = [str(value) for item in REGISTERED for value in trigger_of(item).values()]
+    return set(re.findall(r"%([^%]+)%", " ".join(texts)))
+
+
+def test_the_table_of_functions_is_this_one():
+    table = {item.get_function_name(): described(item) for item in REGISTERED}
+
+    assert table == FUNCTIONS
+
+
+def test_health_is_the_only_route_without_a_key():
+    functions = {str(item.get_function_name()): described(item) for item in REGISTERED}
+
+    open_ones = [name for name, row in functions.items() if row.get("auth") == "anonymous"]
+
+    assert open_ones == ["health"]
+
+
+@pytest.mark.parametrize("function", of_type("queueTrigger"))
+def test_a_queue_and_its_poison_queue_have_names_that_storage_takes(function: func.Function):
+    name = trigger_of(function)["queueName"]
+
+    for queue in (name, f"{name}-poison"):
+        assert 3 <= len(queue) <= 63
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", queue)
+    assert not name.endswith("-poison")  # the host would give it no poison queue
+
+
+@pytest.mark.parametrize("function", of_type("queueTrigger"))
+def test_a_queue_function_reads_the_apps_own_storage(function: func.Function):
+    assert trigger_of(function)["connection"] == STORAGE
+
+
+@pytest.mark.parametrize("function", of_type("queueTrigger"))
+def test_a_queue_function_has_no_retry_policy_since_the_host_ignores_it(function: func.Function):
+    assert function.get_setting("retry_policy") is None
+
+
+def test_every_queue_that_is_sent_to_has_one_reader():
+    queues = {
+        value for name, value in vars(messages).items() if name.isupper() and isinstance(value, str)
+    }
+
+    readers = sorted(row["queue"] for row in FUNCTIONS.values() if "queue" in row)
+
+    assert readers == sorted(queues)
+
+
+@pytest.mark.parametrize("function", of_type("timerTrigger"))
+def test_a_timer_does_not_run_whenever_a_worker_starts(function: func.Function):
+    trigger = trigger_of(function)
+
+    assert trigger["runOnStartup"] is False
+    assert trigger["useMonitor"] is True  # a missed run is made up for
+
+
+def test_every_setting_that_a_trigger_names_is_a_checked_setting():
+    aliases = {field.alias for field in Settings.model_fields.values()}
+
+    assert settings_used() == {"DRIFT_SCHEDULE", "SWEEP_SCHEDULE"}
+    assert settings_used() <= aliases
+
+
+def test_the_example_settings_hold_every_setting_that_a_trigger_needs():
+    text = (ROOT / "local.settings.example.json").read_text(encoding="utf-8")
+    example = json.loads(text)["Values"]
+
+    assert settings_used() | {STORAGE} <= set(example)
+    assert example["FUNCTIONS_WORKER_RUNTIME"] == "python"
+
+
+def test_the_example_settings_are_settings_the_app_takes():
+    text = (ROOT / "local.settings.example.json").read_text(encoding="utf-8")
+
+    settings = Settings.model_validate(json.loads(text)["Values"])
+
+    assert settings.auth_mode == "local"
+
+
+@pytest.mark.parametrize(
+    "function", [pytest.param(item, id=item.get_function_name()) for item in REGISTERED]
+)
+def test_every_function_says_what_it_does(function: func.Function):
+    user_function = function.get_user_function()
+
+    assert user_function.__name__ == function.get_function_name()
+    assert user_function.__doc__
