@@ -38,8 +38,8 @@ def demo(scenario: ScenarioName = "flights") -> None:
     from local.demo import run_demo
 
     with _plainly():
-        green = run_demo(_scenario(scenario), console)
-    raise typer.Exit(0 if green else 1)
+        outcome = run_demo(_scenario(scenario), console)
+    raise typer.Exit(0 if outcome.green else 1)
 
 
 @app.command()

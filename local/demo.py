@@ -7,15 +7,16 @@ table at the end is read back from tables, registry and simulators by ``local.ev
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from local.client import StackClient, WaitedTooLongError, wait_for
-from local.evidence import Evidence
+from local.evidence import Evidence, Row
 from local.scenarios import Scenario
-from local.stack import Stack, run_stack
+from local.stack import HOME, Stack, run_stack
 from shared.adapters.clock import write_offset
 from shared.domain.audit import verify
 from shared.domain.run import WORKING, Run
@@ -39,12 +40,24 @@ class Teller:
         return time.monotonic() - self.started
 
 
-def run_demo(scenario: Scenario, console: Console) -> bool:
-    """Run it; gives whether every row of the closing table is green."""
+@dataclass(frozen=True)
+class Outcome:
+    """How a demo ended: the closing table, and whether the audit chain holds."""
+
+    rows: tuple[Row, ...]
+    intact: bool
+
+    @property
+    def green(self) -> bool:
+        return self.intact and all(row.green for row in self.rows)
+
+
+def run_demo(scenario: Scenario, console: Console, *, home: Path = HOME) -> Outcome:
+    """Run it in ``home``; gives what was read back."""
     spec = scenario.spec
     console.print(f"[bold]{spec.title}[/]: model {spec.model_name}")
     set_up = Teller(console)
-    with run_stack(scenario) as stack:
+    with run_stack(scenario, home=home) as stack:
         set_up.say("Azurite, Functions host, Fabric and Azure Monitor simulators are up")
         scenario.prepare(stack.workdir)
         set_up.say("history, first champion and its predictions are in the lakehouse")
@@ -60,7 +73,7 @@ class _Demo:
         self.client = StackClient(self.stack.endpoints)
         self.evidence = Evidence(self.client, self.stack.scenario.spec.model_name)
 
-    def run(self) -> bool:
+    def run(self) -> Outcome:
         """Play the story; a step that does not happen leaves red rows behind."""
         try:
             self._alarm()
@@ -127,7 +140,7 @@ class _Demo:
         last = self.evidence.summaries()[-1]
         self.teller.say(f"version {last['model_version']}: [bold]{last['status']}[/]")
 
-    def _closing(self) -> bool:
+    def _closing(self) -> Outcome:
         rows = self.evidence.rows()
         table = Table(title="The closed loop, read back", title_justify="left")
         for column in ("", "Step", "Found"):
@@ -139,7 +152,7 @@ class _Demo:
         intact = self._chain()
         self.teller.say(f"from alarm to quiet in {self.teller.seconds:.0f} s")
         self._where_next()
-        return intact and all(row.green for row in rows)
+        return Outcome(tuple(rows), intact)
 
     def _chain(self) -> bool:
         store = self.client.app.store

@@ -126,7 +126,7 @@ class Evidence:
             for alert in self.client.alerts()["alerts"]
             if self.model in alert["dimensions"].values()
         ]
-        shown = ", ".join(f"{alert['rule']} {alert['state']}" for alert in fired)
+        shown = ", ".join(f"{alert['rule']} fired, now {alert['state']}" for alert in fired)
         return Row("Alert fired", shown or "no alert", green=len(fired) == 1)
 
     def _alert_received(self) -> Row:

@@ -20,17 +20,19 @@ import psutil
 import yaml
 
 from local.azurite import AzuritePorts, launch_azurite, wait_for_azurite
+from local.node import tools_folder
 from local.processes import ManagedProcess, free_ports, start_process, wait_until_ready
 from local.scenarios import Paths, Scenario
 from shared.adapters.clock import write_offset
 
 ROOT = Path(__file__).resolve().parents[1]
-HOME = ROOT / ".local"
-TOOLS = Path(os.environ.get("RETRAIN_LOOP_TOOLS", HOME / "tools"))
+HOME = Path(os.environ.get("RETRAIN_LOOP_HOME", ROOT / ".local"))
+TOOLS = tools_folder()
 ENDPOINTS = HOME / "endpoints.json"
 WORKSPACE = "6f3c1a52-0d1e-4b53-9a52-3f2f0a8f7d10"
 RULE_ID = "dcr-0123456789abcdef0123456789abcdef"
 RETRY_AFTER = 1  # seconds; Fabric's own is 60
+DRAIN_SECONDS = 3  # for invocations that still run when the stack stops
 
 
 class StackError(RuntimeError):
@@ -155,6 +157,7 @@ def _start(
         log=layout.log("functions"),
         cwd=ROOT,
         env=endpoints.environment,
+        grace_seconds=DRAIN_SECONDS + 5,
     )
     stack.callback(functions.stop)
     others.append((functions, f"{endpoints.functions_url}/admin/host/ping"))
@@ -218,10 +221,13 @@ def _environment(endpoints: Endpoints, catalogue: Path) -> dict[str, str]:
         "LOGS_INGESTION_ENDPOINT": endpoints.monitor_url,
         "LOGS_INGESTION_RULE_ID": RULE_ID,
         "TEAMS_WEBHOOK_URL": f"{teams}?sig={secrets.token_urlsafe(16)}",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "POLL_MIN_SECONDS": "1",
         "STALLED_AFTER_SECONDS": "60",
         "GIT_SHA": _git("rev-parse", "HEAD"),
         "GIT_BRANCH": _git("rev-parse", "--abbrev-ref", "HEAD"),
+        # one thread a model: on a small machine more of them wait for each other
+        "OMP_NUM_THREADS": "1",
     }
 
 
@@ -263,6 +269,7 @@ def _functions(layout: Layout, port: int) -> list[str]:
         *(sys.executable, "-m", "local.functions_host", "--app-dir", str(ROOT)),
         *("--port", str(port), "--keys", str(layout.base / "keys.json")),
         *("--settings", str(layout.base / "local.settings.json")),
+        *("--drain-seconds", str(DRAIN_SECONDS)),
     ]
 
 
