@@ -167,7 +167,7 @@ def _start(
 
 
 def _endpoints(scenario: Scenario, layout: Layout, ports: Ports) -> Endpoints:
-    keys = {"default": secrets.token_urlsafe(24), "_master": secrets.token_urlsafe(24)}
+    keys = {"default": secrets.token_hex(24), "_master": secrets.token_hex(24)}
     _write_private(layout.base / "keys.json", json.dumps(keys))
     draft = Endpoints(
         pid=os.getpid(),
@@ -202,7 +202,7 @@ def _catalogue(model_name: str) -> str:
 
 def _environment(endpoints: Endpoints, catalogue: Path) -> dict[str, str]:
     """Give the app settings: the same names that the cloud uses."""
-    token = secrets.token_urlsafe(24)
+    token = secrets.token_hex(24)
     teams = f"{endpoints.monitor_url}/teams/workflows/local/triggers/manual/paths/invoke"
     return {
         "FUNCTIONS_WORKER_RUNTIME": "python",
@@ -220,7 +220,7 @@ def _environment(endpoints: Endpoints, catalogue: Path) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": endpoints.mlflow_uri,
         "LOGS_INGESTION_ENDPOINT": endpoints.monitor_url,
         "LOGS_INGESTION_RULE_ID": RULE_ID,
-        "TEAMS_WEBHOOK_URL": f"{teams}?sig={secrets.token_urlsafe(16)}",
+        "TEAMS_WEBHOOK_URL": f"{teams}?sig={secrets.token_hex(16)}",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "POLL_MIN_SECONDS": "1",
         "STALLED_AFTER_SECONDS": "60",
