@@ -26,7 +26,8 @@ def main() -> int:
         )
         return 1
     venv = Path(sys.argv[1])
-    print(f"Setting up {venv} with Python {found[0]}.{found[1]} (a minute or two, once) ...")
+    how = "Bringing up to date" if (venv / "bin" / "python").exists() else "Setting up"
+    print(f"{how} {venv} (a minute or two, once) ...", flush=True)
     return _make(venv) or _install(venv, ["-e", ".[dev]"]) or _install(venv, _worker_arguments())
 
 
