@@ -1,11 +1,14 @@
 """The KQL text of alert rules, built from their structure: no rule is ever written by hand twice.
 
-Only the rendering lives here. What a rule may ask is said in ``infra/alert-rules.schema.json``.
+Only the rendering lives here, and the literals that every KQL text is made of. What a rule may ask
+is said in ``infra/alert-rules.schema.json``.
 """
 
 import json
+import math
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 FilterOperator = Literal["==", "!=", ">", ">=", "<", "<=", "in"]
@@ -13,6 +16,8 @@ FilterValue = str | bool | int | float | tuple[str, ...]
 
 _COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,44}")
 """Letter first, 45 characters at most: the limits of Log Analytics custom columns."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+"""What the catalogue allows as a column's name; a table's is the same here."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +83,44 @@ def _identifier(name: str) -> str:
     if not _COLUMN.fullmatch(name):
         raise ValueError(f"not a plain KQL identifier: {name!r}")
     return name
+
+
+# --- literals --------------------------------------------------------------------------------
+
+
+def quoted(name: str) -> str:
+    """Give a table's or column's name so that it may be a word of the language too.
+
+    Raises:
+        ValueError: it is no plain name.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"not a plain KQL name: {name!r}")
+    return f"['{name}']"
+
+
+def text(value: str) -> str:
+    """Give a text literal: JSON's escapes are a subset of KQL's."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def real(value: float) -> str:
+    """Give a number that reads back as the same double.
+
+    Raises:
+        ValueError: it is not finite.
+    """
+    if not math.isfinite(value):
+        raise ValueError(f"not a finite number: {value!r}")
+    return f"real({float(value)!r})"
+
+
+def moment(value: datetime) -> str:
+    """Give a time in UTC, to the microsecond.
+
+    Raises:
+        ValueError: it has no offset, so nobody knows which time it is.
+    """
+    if value.tzinfo is None:
+        raise ValueError(f"a time without an offset: {value!r}")
+    return f"datetime({value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ})"

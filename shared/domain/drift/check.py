@@ -1,26 +1,30 @@
 """One check of one version: which windows are looked at, and what comes of them.
 
-Windows overlap, rows are read once: the windows are cut where any of them begins or ends, each
-piece is profiled, and a window is the sum of its pieces.
+Windows are whole UTC days, so that one is the sum of its days' profiles, and the next day's check
+needs one profile more. Errors are not summed: actuals come late, so the answers of the days are
+read again, each row once, though windows overlap.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
 
 from shared.catalogue import Model
 from shared.domain.audit import timestamp
-from shared.domain.drift.columns import Scratch
+from shared.domain.drift.columns import Floats
+from shared.domain.drift.measures import Measure
+from shared.domain.drift.spec import DayProfile, Reference
 from shared.domain.drift.verdict import Verdict, conclude, judge
 from shared.domain.drift.window import (
-    Rows,
     WindowProfile,
+    known_pairs,
     measure_window,
     merge_windows,
-    profile_reference,
-    profile_window,
 )
 from shared.errors import DataError
 
@@ -44,14 +48,47 @@ class Plan:
     """What one check of one version reads.
 
     Attributes:
-        windows: the latest first, each a day before the last.
-        pieces: what they are made of, each to be read once, in order.
+        windows: whole UTC days, the latest first, each a day before the last.
+        answered: the windows that errors are looked for in, one a window, so much earlier as
+            actuals take to arrive.
+        pieces: what of these is after the training, each to be read once, in order.
     """
 
     training_end: datetime
     reference: Span
     windows: tuple[Span, ...]
+    answered: tuple[Span, ...]
     pieces: tuple[Span, ...]
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """The first day of all windows, and the one after the last."""
+        return self.windows[-1].start.date(), self.windows[0].end.date()
+
+
+class Answers(Protocol):
+    """What was answered for some rows, and what became true: NaN where it is not known."""
+
+    @property
+    def prediction(self) -> Floats: ...
+    @property
+    def actual(self) -> Floats: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What a plan's check looks at.
+
+    Attributes:
+        days: the profiles of the plan's days, on the reference's edges.
+        answers: those of the plan's pieces, read as they are needed.
+        signals: measures that do not come from the profiles, of each window; empty: there are none.
+    """
+
+    reference: Reference
+    days: Sequence[DayProfile]
+    answers: Iterable[Answers]
+    signals: Sequence[Sequence[Measure]] = ()
 
 
 @dataclass(frozen=True)
@@ -94,47 +131,55 @@ def training_end(version: str, tags: Mapping[str, str]) -> datetime:
     return moment.astimezone(UTC)
 
 
-def check_id(model: str, version: str, window_end: datetime) -> str:
-    """Name a check: the same version and window end always give the same id."""
-    text = f"{model}\n{version}\n{timestamp(window_end)}"
+def check_id(model: str, version: str, moment: datetime) -> str:
+    """Name a check: the same version, as of the same moment, always gives the same id."""
+    text = f"{model}\n{version}\n{timestamp(moment)}"
     return "check-" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+def reference_span(model: Model, cutoff: datetime) -> Span:
+    """Give the time whose rows a version is held against."""
+    return Span(cutoff - timedelta(days=model.windows.reference_days), cutoff)
+
+
 def plan_check(model: Model, cutoff: datetime, now: datetime) -> Plan:
-    """Lay out the windows of a check."""
+    """Lay out the windows of a check; the day that is not over is in none of them."""
+    midnight = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+    windows = _windows(model, midnight)
+    answered = _windows(model, midnight - timedelta(days=model.windows.actual_lag_days))
+    pieces = _pieces(answered, cutoff)
+    return Plan(cutoff, reference_span(model, cutoff), windows, answered, pieces)
+
+
+def _windows(model: Model, end: datetime) -> tuple[Span, ...]:
     length = timedelta(days=model.windows.current_days)
-    ends = [now - timedelta(days=step) for step in range(model.drift.windows)]
-    windows = tuple(Span(end - length, end) for end in ends)
-    start = cutoff - timedelta(days=model.windows.reference_days)
-    return Plan(cutoff, Span(start, cutoff), windows, _pieces(windows, cutoff))
+    ends = [end - timedelta(days=step) for step in range(model.drift.windows)]
+    return tuple(Span(end - length, end) for end in ends)
 
 
 def _pieces(windows: Sequence[Span], cutoff: datetime) -> tuple[Span, ...]:
     borders = {moment for window in windows for moment in (window.start, window.end)}
-    if min(borders) < cutoff < max(borders):
-        borders.add(cutoff)
-    ordered = sorted(borders)
+    ordered = sorted(moment for moment in {*borders, cutoff} if moment >= cutoff)
     spans = (Span(*pair) for pair in pairwise(ordered))
     return tuple(span for span in spans if any(window.holds(span) for window in windows))
 
 
-def run_check(
-    subject: Subject, plan: Plan, now: datetime, reference: Rows, pieces: Iterable[Rows]
-) -> Check:
-    """Check a version; ``pieces`` are the rows of the plan's pieces, read as they are needed."""
-    scratch, model = Scratch(), subject.model
-    before = profile_reference(model, reference, scratch)
-    parts = [
-        (span, profile_window(model, rows, before, scratch, scored=span.start >= plan.training_end))
-        for span, rows in zip(plan.pieces, pieces, strict=True)
+def run_check(subject: Subject, plan: Plan, now: datetime, found: Observed) -> Check:
+    """Check a version, as of ``now``."""
+    model, before = subject.model, found.reference.profile
+    pairs = [known_pairs(part.prediction, part.actual) for part in found.answers]
+    pieces = list(zip(plan.pieces, pairs, strict=True))
+    windows = [
+        replace(_sum(window, found.days), scored=_scored(answered, pieces))
+        for window, answered in zip(plan.windows, plan.answered, strict=True)
     ]
-    windows = [_sum(window, parts) for window in plan.windows]
+    signals = found.signals or [()] * len(windows)
     judged = [
-        judge(measure_window(model, before, window, subject.tags), model.drift)
-        for window in windows
+        judge([*measure_window(model, before, window, subject.tags), *beside], model.drift)
+        for window, beside in zip(windows, signals, strict=True)
     ]
     return Check(
-        run_id=check_id(model.name, subject.version, plan.windows[0].end),
+        run_id=check_id(model.name, subject.version, now),
         subject=subject,
         now=now,
         plan=plan,
@@ -144,5 +189,10 @@ def run_check(
     )
 
 
-def _sum(window: Span, parts: Sequence[tuple[Span, WindowProfile]]) -> WindowProfile:
-    return merge_windows([profile for span, profile in parts if window.holds(span)])
+def _sum(window: Span, days: Sequence[DayProfile]) -> WindowProfile:
+    first, end = window.start.date(), window.end.date()
+    return merge_windows([found.profile for found in days if first <= found.day < end])
+
+
+def _scored(window: Span, pieces: Sequence[tuple[Span, Floats]]) -> Floats:
+    return np.concatenate([np.empty((0, 2)), *(p for span, p in pieces if window.holds(span))])

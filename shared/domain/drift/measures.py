@@ -16,6 +16,7 @@ PERFORMANCE = "__model_performance__"
 SUMMARY = "__summary__"
 
 Readiness = Literal["ready", "insufficient", "unknown"]
+Grades = tuple[float, float, float]
 
 
 class Metric(StrEnum):
@@ -29,13 +30,25 @@ class Metric(StrEnum):
     CHI_SQUARE = "CHI_SQUARE"
     MISSING_RATE = "MISSING_RATE"
     UNSEEN_SHARE = "UNSEEN_SHARE"
+    VANISHED_SHARE = "VANISHED_SHARE"
+    OUTSIDE_SHARE = "OUTSIDE_SHARE"
     INFINITE_SHARE = "INFINITE_SHARE"
     CONSTANT = "CONSTANT"
     ALL_MISSING = "ALL_MISSING"
+    COLUMN_VANISHED = "COLUMN_VANISHED"
+    TYPE_CHANGED = "TYPE_CHANGED"
     RMSE_DELTA_PCT = "RMSE_DELTA_PCT"
     MAPE_DELTA_PCT = "MAPE_DELTA_PCT"
     R2_DELTA = "R2_DELTA"
     AUC_DELTA_PCT = "AUC_DELTA_PCT"
+    ACCURACY_DELTA = "ACCURACY_DELTA"
+    BRIER_DELTA = "BRIER_DELTA"
+    ECE = "ECE"
+    PARITY_DIFFERENCE = "PARITY_DIFFERENCE"
+    IMPORTANCE_SPEARMAN = "IMPORTANCE_SPEARMAN"
+    VOLUME_DROP = "VOLUME_DROP"
+    STALE_HOURS = "STALE_HOURS"
+    PACKAGES_DIFFER = "PACKAGES_DIFFER"
     DRIFT_VERDICT = "DRIFT_VERDICT"
     DRIFT_VERDICT_CHAMPION = "DRIFT_VERDICT_CHAMPION"
 
@@ -44,9 +57,32 @@ BANDED = frozenset({Metric.PSI, Metric.PREDICTION_PSI})
 """Metrics whose status is a band; the others are DRIFT or STABLE."""
 ADVICE = frozenset({Metric.JENSEN_SHANNON, Metric.WASSERSTEIN, Metric.R2_DELTA})
 """Metrics that say the same as another one: judged and shown, never a finding."""
-LOWER_IS_WORSE = frozenset({Metric.R2_DELTA, Metric.AUC_DELTA_PCT})
+WATCHED = frozenset(
+    {
+        Metric.OUTSIDE_SHARE,
+        Metric.VANISHED_SHARE,
+        Metric.IMPORTANCE_SPEARMAN,
+        Metric.VOLUME_DROP,
+        Metric.STALE_HOURS,
+        Metric.PACKAGES_DIFFER,
+    }
+)
+"""Metrics that are told and graded, and never ask for a retrain: it is not what would mend them,
+or they are too uncertain to decide alone."""
+LOWER_IS_WORSE = frozenset(
+    {Metric.R2_DELTA, Metric.AUC_DELTA_PCT, Metric.ACCURACY_DELTA, Metric.IMPORTANCE_SPEARMAN}
+)
 """Metrics whose small values are the bad ones."""
-PERFORMANCES = frozenset({Metric.RMSE_DELTA_PCT, Metric.MAPE_DELTA_PCT, Metric.AUC_DELTA_PCT})
+PERFORMANCES = frozenset(
+    {
+        Metric.RMSE_DELTA_PCT,
+        Metric.MAPE_DELTA_PCT,
+        Metric.AUC_DELTA_PCT,
+        Metric.ACCURACY_DELTA,
+        Metric.BRIER_DELTA,
+        Metric.ECE,
+    }
+)
 """Metrics that compare predictions with what became true."""
 
 
@@ -60,6 +96,7 @@ class Measure:
         effect: how large the change is, on a scale that does not grow with the rows.
         floor: the effect above which the change matters.
         readiness: ready to be judged; or too little data; or not computable, the note says why.
+        grades: effects from which a significant one is P3, P2 and P1; None: by its metric alone.
     """
 
     feature: str
@@ -75,6 +112,7 @@ class Measure:
     bins: int | None = None
     epsilon: float | None = None
     note: str = ""
+    grades: Grades | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ reference's categories. Profiles on the same edges are added; nothing else combi
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,25 +19,12 @@ from shared.domain.drift.columns import (
     count_column,
     sort_column,
 )
+from shared.domain.drift.counting import Counted, Tally, between, count_many
+from shared.domain.drift.edges import Edges, SortedValues, edges_by_rank
+from shared.domain.drift.selection import select_many
 
-MAX_CUTS = 4096
-"""Most cuts a numeric profile has: 64 KB a column, KS within 1/4096 of the exact figure."""
 EXAMPLES = 5
 """How many unseen categories are named."""
-
-
-@dataclass(frozen=True, eq=False)
-class Edges:
-    """Where a reference's buckets begin: bucket i holds cuts[i-1] <= x < cuts[i], ends open.
-
-    Attributes:
-        cuts: strictly growing. A value the reference is tied at has a bucket of its own, from the
-            value to the next float: there the counts say all there is to know.
-        coarse: which of the cuts bound the PSI bins.
-    """
-
-    cuts: Floats
-    coarse: Counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +47,7 @@ class NumericProfile:
     maximum: float
     square_deviation: float
 
-    @property
+    @cached_property
     def finite(self) -> int:
         return int(self.counts.sum())
 
@@ -86,8 +73,17 @@ class NumericProfile:
     def constant(self) -> bool:
         return self.finite > 0 and self.minimum == self.maximum
 
+    @cached_property
+    def heights(self) -> Floats:
+        """Give the share of the finite values below each cut, with 0 and 1 at the ends."""
+        return np.concatenate([[0.0], np.add.accumulate(self.counts) / self.finite])
+
     def bins(self) -> Counts:
         """Give the counts of the PSI bins."""
+        return self._bins
+
+    @cached_property
+    def _bins(self) -> Counts:
         starts = np.concatenate([[0], self.edges.coarse + 1])
         return np.add.reduceat(self.counts, starts)
 
@@ -98,7 +94,10 @@ class NumericProfile:
 
     def on(self, values: Any, scratch: Scratch) -> "NumericProfile":
         """Profile another window's column on this profile's edges."""
-        return _profile(sort_column(values, scratch), self.edges)
+        counted = count_many(values, self.edges.cuts, scratch.work)
+        if counted is None:
+            counted = _count_sorted(sort_column(values, scratch), self.edges)
+        return _profile(counted, self.edges)
 
     def __add__(self, other: "NumericProfile") -> "NumericProfile":
         return NumericProfile(
@@ -126,98 +125,53 @@ def _pooled(one: NumericProfile, two: NumericProfile) -> float:
 
 def reference_numeric(values: Any, bins: int, scratch: Scratch) -> NumericProfile:
     """Profile a reference on edges of its own."""
+    selection = select_many(values, bins, scratch)
+    if selection is not None:
+        edges = edges_by_rank(selection, bins)
+        return _profile(selection.count_on(edges.cuts), edges)
     column = sort_column(values, scratch)
-    return _profile(column, _edges(column.finite, bins))
+    edges = edges_by_rank(SortedValues(column.finite), bins)
+    return _profile(_count_sorted(column, edges), edges)
 
 
-def _profile(column: SortedColumn, edges: Edges) -> NumericProfile:
-    """Count a sorted column; leaves the scratch it lives in changed."""
-    values = column.finite
-    borders = np.concatenate([[0], np.searchsorted(values, edges.cuts), [len(values)]])
-    counts = np.diff(borders).astype(np.int64)
-    empty = not len(values)
-    minimum, maximum = (np.inf, -np.inf) if empty else (values[0], values[-1])
-    with np.errstate(over="ignore", invalid="ignore"):
-        sums = _bucket_sums(values, borders, counts)
-        values -= np.float64(0.0) if empty else sums.sum() / len(values)
-        values *= values  # in place: a fresh array costs more than the arithmetic
-        deviation = float(values.sum())
+def _profile(counted: Counted, edges: Edges) -> NumericProfile:
+    tally = counted.tally
     return NumericProfile(
         edges=edges,
-        counts=counts,
-        sums=sums,
+        counts=counted.counts,
+        sums=counted.sums,
+        missing=tally.missing,
+        above=tally.above,
+        below=tally.below,
+        minimum=tally.minimum,
+        maximum=tally.maximum,
+        square_deviation=tally.squares,
+    )
+
+
+def _count_sorted(column: SortedColumn, edges: Edges) -> Counted:
+    """Count a sorted column; leaves the scratch it lives in changed."""
+    values, rows = column.finite, len(column.finite)
+    borders = np.full(len(edges.cuts) + 2, rows, dtype=np.int64)
+    borders[0], borders[1:-1] = 0, values.searchsorted(edges.cuts)
+    counts = borders[1:] - borders[:-1]
+    empty = not rows
+    minimum, maximum = (np.inf, -np.inf) if empty else (values[0], values[-1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = between(values, borders)
+        values -= np.float64(0.0) if empty else sums.sum() / rows
+        values *= values  # in place: a fresh array costs more than the arithmetic
+        deviation = float(values.sum())
+    tally = Tally(
+        finite=rows,
         missing=column.missing,
         above=column.above,
         below=column.below,
         minimum=float(minimum),
         maximum=float(maximum),
-        square_deviation=deviation,
+        squares=deviation,
     )
-
-
-def _bucket_sums(values: Floats, borders: Counts, counts: Counts) -> Floats:
-    sums = np.zeros(len(counts))
-    filled = counts > 0
-    if filled.any():
-        sums[filled] = np.add.reduceat(values, borders[:-1][filled])
-    return sums
-
-
-# --- edges -----------------------------------------------------------------------------------
-
-
-def _edges(values: Floats, bins: int) -> Edges:
-    if not len(values):
-        return Edges(np.empty(0), np.empty(0, dtype=np.int64))
-    coarse = _bin_edges(values, bins)
-    cuts = np.unique(np.concatenate([_fine_cuts(values, MAX_CUTS - len(coarse)), coarse]))
-    return Edges(cuts, np.searchsorted(cuts, coarse).astype(np.int64))
-
-
-def _bin_edges(values: Floats, bins: int) -> Floats:
-    """Give the inner edges of the reference's quantile bins, as the textbook PSI has them.
-
-    A reference with one or two distinct quantiles would be left with a single bin and no change
-    could ever show; there each of them has a bin of its own.
-    """
-    distinct = np.unique(_quantiles(values, np.linspace(0, 1, bins + 1)))
-    return distinct[1:-1] if len(distinct) > 2 else _atoms(distinct)  # noqa: PLR2004 - two ends make one bin
-
-
-def _quantiles(values: Floats, shares: Floats) -> Floats:
-    """Interpolate as ``numpy.quantile`` does, to the last bit, on values that are sorted."""
-    place = (len(values) - 1) * shares
-    lower = np.floor(place).astype(np.int64)
-    upper = np.minimum(lower + 1, len(values) - 1)
-    weight = place - lower
-    low, high = values[lower], values[upper]
-    with np.errstate(over="ignore", invalid="ignore"):
-        step = high - low
-        inner = np.where(weight < 0.5, low + step * weight, high - step * (1 - weight))  # noqa: PLR2004 - numpy takes the nearer end, for monotony
-    return np.where(np.isfinite(step), inner, low * (1 - weight) + high * weight)
-
-
-def _fine_cuts(values: Floats, most: int) -> Floats:
-    """Give cuts at every value if they are few, else at evenly spaced ranks; ties apart."""
-    first = np.concatenate([[True], values[1:] != values[:-1]])
-    distinct = int(np.count_nonzero(first))
-    if 2 * distinct <= most:
-        return _atoms(values[first])
-    ranks = np.linspace(0, len(values) - 1, most - 2).astype(np.int64)
-    grid = values[ranks]
-    tied = np.unique(grid[1:][grid[1:] == grid[:-1]])
-    return np.unique(np.concatenate([grid, _after(tied), _after(values[-1:])]))
-
-
-def _atoms(values: Floats) -> Floats:
-    return np.unique(np.concatenate([values, _after(values)]))
-
-
-def _after(values: Floats) -> Floats:
-    """Give the next float of each; the largest float has none."""
-    with np.errstate(over="ignore"):
-        following = np.nextafter(values, np.inf)
-    return following[np.isfinite(following)]
+    return Counted(counts, sums, tally)
 
 
 # --- categories ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.domain.audit import timestamp
 from shared.domain.drift.check import Check
-from shared.domain.drift.measures import LOWER_IS_WORSE, SUMMARY, Metric
+from shared.domain.drift.measures import LOWER_IS_WORSE, SUMMARY, WATCHED, Metric
 from shared.domain.drift.verdict import Finding, Verdict
 
 Row = dict[str, Any]
@@ -72,15 +72,17 @@ def summary_row(check: Check, *, decides: bool) -> Row:
 
 def summary_note(verdict: Verdict) -> str:
     """Say why a check decided as it did."""
+    warnings = [f"WATCH {warning}" for warning in verdict.warnings]
     if verdict.reasons:
-        return " | ".join(verdict.reasons)
-    passing = sum(finding.stands for finding in verdict.findings)
+        return " | ".join([*verdict.reasons, *warnings])
+    asking = [f for f in verdict.findings if f.measure.metric not in WATCHED]
+    passing = sum(finding.stands for finding in asking)
     dark = [f for f in verdict.findings if f.status in ("UNKNOWN", "INSUFFICIENT_DATA")]
     reasons = [f"{passing} findings in the latest window, none of them lasting"] if passing else []
     if dark:
         notes = sorted({f.measure.note for f in dark if f.measure.note})
         reasons.append(f"{len(dark)} of {len(verdict.findings)} not judged: {'; '.join(notes[:3])}")
-    return " | ".join(reasons)
+    return " | ".join([*reasons, *warnings])
 
 
 def _row(check: Check, feature: str, metric: Metric, **rest: Any) -> Row:

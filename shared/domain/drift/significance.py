@@ -78,18 +78,45 @@ def counts_p(reference: Counts, current: Counts) -> float:
     The cells are smoothed by +0.5, those empty on both sides left out. Source: Yurdakul 2018.
     """
     used = (reference + current) > 0
-    if used.sum() < 2:  # noqa: PLR2004 - one cell cannot differ
+    before, after = reference[used] + SMOOTHING, current[used] + SMOOTHING
+    cells = len(before)
+    if cells < 2:  # noqa: PLR2004 - one cell cannot differ
         return 1.0
-    n, m = int(reference.sum()), int(current.sum())
-    p, q = reference[used] + SMOOTHING, current[used] + SMOOTHING
-    p, q = p / p.sum(), q / q.sum()
-    divergence = float(((q - p) * np.log(q / p)).sum())
-    return chi_square_tail(divergence * n * m / (n + m), int(used.sum()) - 1)
+    n, m = float(np.add.reduce(before)), float(np.add.reduce(after))
+    p, q = before / n, after / m
+    divergence = float(np.add.reduce((q - p) * np.log(q / p)))
+    n, m = n - SMOOTHING * cells, m - SMOOTHING * cells
+    return chi_square_tail(divergence * n * m / (n + m), cells - 1)
 
 
 def share_p(hits_n: int, n: int, hits_m: int, m: int) -> float:
-    """P-value of two shares being the same."""
-    return counts_p(np.array([hits_n, n - hits_n]), np.array([hits_m, m - hits_m]))
+    """P-value of two shares being the same: ``counts_p`` of two cells, without arrays."""
+    if not 0 < hits_n + hits_m < n + m:
+        return 1.0
+    p, q = (
+        (hits + SMOOTHING) / (rows + 2 * SMOOTHING) for hits, rows in ((hits_n, n), (hits_m, m))
+    )
+    divergence = (q - p) * (math.log(q / p) - math.log((1 - q) / (1 - p)))
+    return chi_square_tail(divergence * n * m / (n + m), 1)
+
+
+def outside_p(hits: int, n: int, m: int) -> float:
+    """P-value of so many of m values lying beyond the least and the largest of n others.
+
+    Exact for a continuous column, and conservative for one with ties: the number beyond is
+    negative hypergeometric, so P(K >= hits) is that of at most one of the n among the first
+    hits + 1 drawn of all. Source: Wilks 1941, tolerance limits.
+    """
+    if not hits:
+        return 1.0
+    drawn = hits + 1
+    alone = _log_choose(m, drawn) if drawn <= m else -math.inf
+    with_one = math.log(n) + _log_choose(m, hits)
+    return min(1.0, sum(math.exp(x - _log_choose(n + m, drawn)) for x in (alone, with_one)))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 # --- Kolmogorov-Smirnov ----------------------------------------------------------------------
@@ -110,14 +137,15 @@ def ks_p(distance: float, n: int, m: int) -> float:
 def _ks_exact(distance: float, n: int, m: int) -> float:
     """Count the lattice paths from (0, 0) to (n, m) that stay closer than ``distance``."""
     reach = math.ceil(distance * n * m - 1e-6)
+    across = np.arange(n + 1) * m
+    firsts = np.maximum(0, (across - reach) // n + 1).tolist()
+    ends = np.minimum(m + 1, -((-across - reach) // n)).tolist()
     paths = np.zeros(m + 1)
     paths[0] = 1.0
-    for i in range(n + 1):
-        first = max(0, (i * m - reach) // n + 1)
-        last = min(m, -((-i * m - reach) // n) - 1)
+    for first, end in zip(firsts, ends, strict=True):
         paths[:first] = 0.0
-        paths[last + 1 :] = 0.0
-        np.cumsum(paths[first : last + 1], out=paths[first : last + 1])
+        inside = paths[first:end]
+        np.add.accumulate(inside, out=inside)
     return 1 - float(paths[m]) / math.comb(n + m, n)
 
 

@@ -52,17 +52,12 @@ def kolmogorov_smirnov(reference: NumericProfile, current: NumericProfile) -> Di
     Between two cuts the gap is at most max(F2 - G1, G2 - F1). A bucket one float wide hides
     nothing, and one that either side has no values in bounds itself by its ends.
     """
-    f, g = _heights(reference), _heights(current)
+    f, g = reference.heights, current.heights
     found = float(np.abs(f - g).max(initial=0.0))
     inside = np.maximum(f[1:] - g[:-1], g[1:] - f[:-1])
     wide = np.concatenate([[True], np.logical_not(_points(reference.edges.cuts)), [True]])
     most = float(inside[wide].max(initial=0.0))
     return Distance(found, max(0.0, most - found))
-
-
-def _heights(profile: NumericProfile) -> Floats:
-    """Give the share of values below each cut, with both ends."""
-    return np.concatenate([[0.0], np.cumsum(profile.counts) / profile.finite])
 
 
 def _points(cuts: Floats) -> npt.NDArray[np.bool_]:
@@ -80,7 +75,7 @@ def wasserstein(reference: NumericProfile, current: NumericProfile) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
         below, inner, above = _areas(reference)
         below_too, inner_too, above_too = _areas(current)
-        gap = (_heights(reference) - _heights(current))[1:-1]
+        gap = (reference.heights - current.heights)[1:-1]
         area = np.maximum(np.abs(inner - inner_too), _crossed(gap, reference.edges.cuts))
         ends = abs(below - below_too) + abs(above - above_too)
         total = float(area.sum() + ends)
@@ -92,7 +87,7 @@ def _areas(profile: NumericProfile) -> tuple[float, Floats, float]:
     cuts, n = profile.edges.cuts, profile.finite
     counts, sums = profile.counts, profile.sums
     rising = (counts[1:-1] * cuts[1:] - sums[1:-1]) / n
-    inner = _heights(profile)[1:-2] * np.diff(cuts) + rising
+    inner = profile.heights[1:-2] * (cuts[1:] - cuts[:-1]) + rising
     below = (counts[0] * cuts[0] - sums[0]) / n
     above = (sums[-1] - counts[-1] * cuts[-1]) / n
     return float(below), inner, float(above)
@@ -103,7 +98,7 @@ def _crossed(gap: Floats, cuts: Floats) -> Floats:
     left, right = np.abs(gap[:-1]), np.abs(gap[1:])
     crossing = gap[:-1] * gap[1:] < 0
     height = np.where(crossing, left + right, 1.0)
-    return np.where(crossing, np.diff(cuts) * (left**2 + right**2) / (2 * height), 0.0)
+    return np.where(crossing, (cuts[1:] - cuts[:-1]) * (left**2 + right**2) / (2 * height), 0.0)
 
 
 @dataclass(frozen=True)

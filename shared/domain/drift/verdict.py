@@ -5,24 +5,21 @@ above its floor. A trigger needs a finding that stands in k of the last n window
 among them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.catalogue import DriftSettings
 from shared.domain.drift.measures import (
     ADVICE,
     BANDED,
     PERFORMANCES,
     PREDICTION,
+    WATCHED,
     Measure,
     Metric,
 )
 from shared.domain.drift.significance import benjamini_hochberg
-
-MULTI_FEATURE = 3
-"""Features with a significant shift that make it MULTI_FEATURE_DRIFT. Source: drift notebook; a
-severe shift counts here too."""
+from shared.sections.drift import DriftSettings
 
 Status = Literal[
     "NO_DRIFT",
@@ -30,6 +27,7 @@ Status = Literal[
     "SIGNIFICANT",
     "SEVERE",
     "DRIFT",
+    "CONCEPT_DRIFT",
     "STABLE",
     "INSUFFICIENT_DATA",
     "UNKNOWN",
@@ -37,12 +35,15 @@ Status = Literal[
 Decision = Literal["TRIGGER", "NO_TRIGGER", "INSUFFICIENT_DATA", "UNKNOWN"]
 Severity = Literal["P1", "P2", "P3", "HEALTHY", "UNKNOWN"]
 
-SHIFTED: frozenset[Status] = frozenset({"SIGNIFICANT", "SEVERE", "DRIFT"})
+STEPS: tuple[Severity, ...] = ("HEALTHY", "P3", "P2", "P1")
+SHIFTED: frozenset[Status] = frozenset({"SIGNIFICANT", "SEVERE", "DRIFT", "CONCEPT_DRIFT"})
 JUDGED: frozenset[Status] = SHIFTED | {"NO_DRIFT", "MODERATE", "STABLE"}
 CORE = frozenset({Metric.PSI, Metric.CHI_SQUARE, Metric.PREDICTION_PSI})
 """Metrics of which one at least must have been judged before a model counts as quiet: a missing
 rate needs fewer rows than a shift, and says nothing of one."""
 CODES = {
+    Metric.COLUMN_VANISHED: "COLUMN_VANISHED",
+    Metric.TYPE_CHANGED: "TYPE_CHANGED",
     Metric.ALL_MISSING: "ALL_MISSING",
     Metric.MISSING_RATE: "MISSING_RATE",
     Metric.UNSEEN_SHARE: "UNSEEN_CATEGORIES",
@@ -51,9 +52,38 @@ CODES = {
     Metric.RMSE_DELTA_PCT: "PERF_RMSE_DEGRADATION",
     Metric.MAPE_DELTA_PCT: "PERF_MAPE_DEGRADATION",
     Metric.AUC_DELTA_PCT: "PERF_AUC_DEGRADATION",
+    Metric.ACCURACY_DELTA: "PERF_ACCURACY_DEGRADATION",
+    Metric.BRIER_DELTA: "PERF_BRIER_DEGRADATION",
+    Metric.ECE: "CALIBRATION_DRIFT",
+    Metric.PARITY_DIFFERENCE: "FAIRNESS_DRIFT",
     Metric.PREDICTION_PSI: "PREDICTION_DRIFT",
 }
 """Reason codes of the findings that need no look at other findings."""
+WARNINGS = {
+    Metric.IMPORTANCE_SPEARMAN: "CONCEPT_DRIFT",
+    Metric.OUTSIDE_SHARE: "OUT_OF_RANGE",
+    Metric.VANISHED_SHARE: "VANISHED_CATEGORIES",
+    Metric.VOLUME_DROP: "VOLUME_DROP",
+    Metric.STALE_HOURS: "STALE_DATA",
+    Metric.PACKAGES_DIFFER: "PACKAGES_DIFFER",
+}
+"""Codes of what is told and never asks for a retrain."""
+GRAVE = (
+    PERFORMANCES
+    | BANDED
+    | {
+        Metric.ALL_MISSING,
+        Metric.COLUMN_VANISHED,
+        Metric.TYPE_CHANGED,
+        Metric.PARITY_DIFFERENCE,
+    }
+)
+"""Findings that are P2 at least."""
+TOLD_BY = {
+    Metric.ALL_MISSING: {Metric.COLUMN_VANISHED, Metric.TYPE_CHANGED},
+    Metric.MISSING_RATE: {Metric.COLUMN_VANISHED, Metric.TYPE_CHANGED, Metric.ALL_MISSING},
+}
+"""Metrics that need no reason of their own where another one of the same column has it."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +114,7 @@ class Verdict:
         sustained: those that lasted; any of them is a trigger.
         hits: in how many of the windows each key's finding stood.
         reasons: a code and its text each, the gravest first.
+        warnings: the same of the latest window's findings that ask for nothing.
     """
 
     decision: Decision
@@ -93,6 +124,7 @@ class Verdict:
     hits: dict[tuple[str, Metric], int]
     windows: int
     reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def judge(measures: Sequence[Measure], settings: DriftSettings) -> tuple[Finding, ...]:
@@ -123,7 +155,9 @@ def _status(measure: Measure, adjusted: float | None, settings: DriftSettings) -
     significant = adjusted < settings.alpha
     if measure.metric in BANDED:
         return _band(measure.effect, settings) if significant else "NO_DRIFT"
-    return "DRIFT" if significant and measure.effect > measure.floor else "STABLE"
+    if not (significant and measure.effect > measure.floor):
+        return "STABLE"
+    return "CONCEPT_DRIFT" if measure.metric == Metric.IMPORTANCE_SPEARMAN else "DRIFT"
 
 
 def _band(value: float, settings: DriftSettings) -> Status:
@@ -143,16 +177,21 @@ def conclude(windows: Sequence[tuple[Finding, ...]], settings: DriftSettings) ->
             if finding.stands and finding.key in hits:
                 hits[finding.key] += 1
     sustained = tuple(
-        finding for finding in latest if finding.stands and hits[finding.key] >= settings.sustained
+        finding
+        for finding in latest
+        if finding.stands
+        and finding.measure.metric not in WATCHED
+        and hits[finding.key] >= settings.sustained
     )
     return Verdict(
         decision=_decision(latest, sustained),
-        severity=_severity(latest),
+        severity=_severity(latest, settings),
         findings=latest,
         sustained=sustained,
         hits=hits,
         windows=len(windows),
-        reasons=_reasons(sustained),
+        reasons=_reasons(sustained, settings),
+        warnings=_coded(WARNINGS, [finding for finding in latest if finding.stands]),
     )
 
 
@@ -169,15 +208,40 @@ def _core_states(latest: Sequence[Finding]) -> set[Status]:
     return {finding.status for finding in latest if finding.measure.metric in CORE}
 
 
-def _severity(latest: Sequence[Finding]) -> Severity:
-    """Grade the latest window, whether it lasts or not. Source: drift notebook."""
-    if any(_input_shift(finding) and finding.status == "SEVERE" for finding in latest):
+def _severity(latest: Sequence[Finding], settings: DriftSettings) -> Severity:
+    """Grade the latest window, whether it lasts or not.
+
+    Source: drift notebook for the shifts, the severity matrix for what has grades of its own.
+    """
+    grades = {_grade(finding, settings) for finding in latest}
+    standing = {finding.measure.metric for finding in latest if finding.stands}
+    if standing & PERFORMANCES and Metric.IMPORTANCE_SPEARMAN in standing:
         return "P1"
-    if any(_grave(finding) for finding in latest):
-        return "P2"
-    if any(finding.status in SHIFTED or finding.status == "MODERATE" for finding in latest):
-        return "P3"
+    worst = next((step for step in reversed(STEPS[1:]) if step in grades), None)
+    if worst is not None:
+        return worst
     return "HEALTHY" if _core_states(latest) & JUDGED else "UNKNOWN"
+
+
+def _grade(finding: Finding, settings: DriftSettings) -> Severity:
+    if finding.measure.grades is not None:
+        return _matrix(finding, finding.measure.grades, settings)
+    if _input_shift(finding) and finding.status == "SEVERE":
+        return "P1"
+    if _grave(finding):
+        return "P2"
+    return "P3" if finding.status in SHIFTED or finding.status == "MODERATE" else "HEALTHY"
+
+
+def _matrix(
+    finding: Finding, grades: tuple[float, float, float], settings: DriftSettings
+) -> Severity:
+    """Grade a significant effect by its own steps; a small one is P3 without being a finding."""
+    effect, adjusted = finding.measure.effect, finding.p_adjusted
+    if effect is None or adjusted is None or adjusted >= settings.alpha:
+        return "HEALTHY"
+    reached = sum(effect >= step for step in grades)
+    return STEPS[reached]
 
 
 def _input_shift(finding: Finding) -> bool:
@@ -185,35 +249,43 @@ def _input_shift(finding: Finding) -> bool:
 
 
 def _grave(finding: Finding) -> bool:
-    grave = finding.measure.metric in PERFORMANCES | BANDED | {Metric.ALL_MISSING}
+    grave = finding.measure.metric in GRAVE
     return finding.stands and (grave or finding.measure.feature == PREDICTION)
 
 
 # --- reasons ---------------------------------------------------------------------------------
 
 
-def _reasons(sustained: Sequence[Finding]) -> tuple[str, ...]:
-    return (*_input_reasons(sustained), *_other_reasons(sustained))
+def _reasons(sustained: Sequence[Finding], settings: DriftSettings) -> tuple[str, ...]:
+    untold = [finding for finding in sustained if not _told(finding, sustained)]
+    return (*_input_reasons(sustained, settings), *_coded(CODES, untold))
 
 
-def _input_reasons(sustained: Sequence[Finding]) -> list[str]:
+def _told(finding: Finding, sustained: Sequence[Finding]) -> bool:
+    by = TOLD_BY.get(finding.measure.metric, set())
+    feature = finding.measure.feature
+    return any(f.measure.feature == feature and f.measure.metric in by for f in sustained)
+
+
+def _input_reasons(sustained: Sequence[Finding], settings: DriftSettings) -> list[str]:
     shifted = [f for f in sustained if f.measure.metric not in CODES]
     banded = [f for f in shifted if _input_shift(f)]
     severe = [f for f in banded if f.status == "SEVERE"]
     reasons = [f"SEVERE_INPUT_DRIFT: {_list(severe)}"] if severe else []
-    if len(banded) >= MULTI_FEATURE:
+    many = len(banded) >= settings.multi_feature
+    if many:
         reasons.append(f"MULTI_FEATURE_DRIFT: {_list(banded)}")
-    told = {f.measure.feature for f in (banded if len(banded) >= MULTI_FEATURE else severe)}
+    told = {f.measure.feature for f in (banded if many else severe)}
     rest = [f for f in shifted if f.measure.feature not in told]
     return [*reasons, f"INPUT_DRIFT: {_list(rest)}"] if rest else reasons
 
 
-def _other_reasons(sustained: Sequence[Finding]) -> list[str]:
+def _coded(codes: Mapping[Metric, str], findings: Sequence[Finding]) -> tuple[str, ...]:
     by_code = {
-        code: [finding for finding in sustained if finding.measure.metric == metric]
-        for metric, code in CODES.items()
+        code: [finding for finding in findings if finding.measure.metric == metric]
+        for metric, code in codes.items()
     }
-    return [f"{code}: {_list(found)}" for code, found in by_code.items() if found]
+    return tuple(f"{code}: {_list(found)}" for code, found in by_code.items() if found)
 
 
 def _list(findings: Sequence[Finding]) -> str:

@@ -1,14 +1,14 @@
 """Windows: all columns of some rows as profiles, and all measures between two of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from shared.catalogue import Feature, Model
-from shared.domain.drift.columns import Floats, Scratch
+from shared.domain.drift.columns import Floats, Scratch, holds_numbers
 from shared.domain.drift.features import (
     Profile,
     categorical_measures,
@@ -24,6 +24,7 @@ from shared.domain.drift.profile import (
     reference_categorical,
     reference_numeric,
 )
+from shared.domain.drift.quality import ABSENT, odd_column
 
 
 class Rows(Protocol):
@@ -35,6 +36,18 @@ class Rows(Protocol):
     def prediction(self) -> Floats: ...
     @property
     def actual(self) -> Floats: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Unlabelled:
+    """Rows whose actuals nobody asked for."""
+
+    features: Any
+    prediction: Floats
+
+    @property
+    def actual(self) -> Floats:
+        return np.full(len(self.prediction), np.nan)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +63,7 @@ class WindowProfile:
     features: Mapping[str, Profile]
     prediction: NumericProfile
     odd: Mapping[str, str]
-    scored: Floats
+    scored: Floats = field(default_factory=lambda: np.empty((0, 2)))
 
 
 def profile_reference(model: Model, rows: Rows, scratch: Scratch) -> WindowProfile:
@@ -66,16 +79,14 @@ def profile_reference(model: Model, rows: Rows, scratch: Scratch) -> WindowProfi
         },
         prediction=reference_numeric(rows.prediction, bins, scratch),
         odd=_odd(model, rows),
-        scored=np.empty((0, 2)),
     )
 
 
 def profile_window(
-    model: Model, rows: Rows, reference: WindowProfile, scratch: Scratch, *, scored: bool
+    model: Model, rows: Rows, reference: WindowProfile, scratch: Scratch, *, scored: bool = False
 ) -> WindowProfile:
     """Profile rows on a reference's edges; ``scored`` keeps those whose actual is known."""
-    known = ~np.isnan(rows.actual) if scored else np.zeros(len(rows.actual), dtype=bool)
-    return WindowProfile(
+    profile = WindowProfile(
         rows=rows.features.num_rows,
         features={
             feature.name: _on(reference.features[feature.name], _column(rows, feature), scratch)
@@ -83,8 +94,14 @@ def profile_window(
         },
         prediction=reference.prediction.on(rows.prediction, scratch),
         odd=_odd(model, rows),
-        scored=np.column_stack([rows.prediction[known], rows.actual[known]]),
     )
+    return replace(profile, scored=known_pairs(rows.prediction, rows.actual)) if scored else profile
+
+
+def known_pairs(prediction: Floats, actual: Floats) -> Floats:
+    """Give prediction and actual of the rows whose actual is known, two columns."""
+    known = ~np.isnan(actual)
+    return np.column_stack([prediction[known], actual[known]])
 
 
 def _on(reference: Profile, column: Any, scratch: Scratch) -> Profile:
@@ -102,20 +119,20 @@ def _column(rows: Rows, feature: Feature) -> Any:
 
 
 def _odd(model: Model, rows: Rows) -> dict[str, str]:
-    table, found = rows.features, {}
+    return odd_columns(model, rows.features.schema) if rows.features.num_rows else {}
+
+
+def odd_columns(model: Model, schema: Any) -> dict[str, str]:
+    """Name the features whose columns in an Arrow schema are missing, or not of their kind."""
+    found = {}
     for feature in model.features:
-        if feature.name not in table.column_names:
-            found[feature.name] = "the column is not there"
-        elif feature.kind == "numeric" and _not_numbers(table.field(feature.name).type):
-            kind = table.field(feature.name).type
+        there = feature.name in schema.names
+        kind = schema.field(feature.name).type if there else pa.null()
+        if pa.types.is_null(kind):
+            found[feature.name] = ABSENT
+        elif feature.kind == "numeric" and not holds_numbers(kind):
             found[feature.name] = f"the column holds {kind}, not numbers"
     return found
-
-
-def _not_numbers(kind: Any) -> bool:
-    types = pa.types
-    numbers = types.is_floating(kind) or types.is_integer(kind) or types.is_decimal(kind)
-    return not (numbers or types.is_boolean(kind) or types.is_null(kind))
 
 
 def merge_windows(parts: Sequence[WindowProfile]) -> WindowProfile:
@@ -167,8 +184,9 @@ def _feature_measures(
         found = categorical_measures(name, before, after, model.drift)
     else:
         raise TypeError(f"{name}: profiles of two kinds")
-    what = current.odd.get(name) or reference.odd.get(name, "")
-    return [_explained(measure, what) for measure in found]
+    odd = reference.odd.get(name, ""), current.odd.get(name, "")
+    explained = [_explained(measure, odd[1] or odd[0]) for measure in found]
+    return [*explained, *odd_column(name, (before.rows, after.rows), odd, model.drift)]
 
 
 def _explained(measure: Measure, what: str) -> Measure:

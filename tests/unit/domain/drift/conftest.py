@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shared.catalogue import Model
+from shared.domain.gates.calibration import bins_of, calibration_error
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 NUMERIC = (
@@ -111,6 +112,12 @@ def quiet_windows() -> list[GivenRows]:
     return [slot_rows(table.filter(pa.array(numbers == number))) for number in range(8)]
 
 
+def _calibration(rows: GivenRows) -> float:
+    bins = bins_of(rows.prediction, 10)
+    value = calibration_error(rows.actual, rows.prediction, bins)
+    return float(value / np.abs(rows.actual).mean())
+
+
 @pytest.fixture(scope="session")
 def slot_baseline(slot_reference) -> dict[str, str]:
     error = slot_reference.actual - slot_reference.prediction
@@ -121,4 +128,5 @@ def slot_baseline(slot_reference) -> dict[str, str]:
         "baseline_rmse": repr(float(np.sqrt(np.mean(error**2)))),
         "baseline_mape": repr(float(np.mean(share))),
         "baseline_r2": repr(float(r2)),
+        "baseline_ece": repr(_calibration(slot_reference)),
     }

@@ -100,6 +100,7 @@ def test_the_drifted_window_is_p1_for_the_notebooks_reasons_and_many_features(ju
         "INPUT_DRIFT",
         "PERF_RMSE_DEGRADATION",
         "PERF_MAPE_DEGRADATION",
+        "CALIBRATION_DRIFT",
         "PREDICTION_DRIFT",
     ]
 

@@ -212,3 +212,52 @@ def test_predictions_that_are_not_there_are_a_signal(make_model, make_rows):
 
     assert (verdict.decision, verdict.severity) == ("TRIGGER", "P2")
     assert [reason.split(" ")[1] for reason in verdict.reasons] == ["__prediction__"]
+
+
+def test_a_hundred_thousand_categories_have_statuses_and_finite_figures(check):
+    names = np.array([f"id-{number}" for number in range(100_000)], dtype=object)
+    before = pa.array(np.repeat(names, 2))
+    same, other = pa.array(np.roll(names, 7)), pa.array(names + "x").dictionary_encode()
+
+    wholesome(check("categorical", before, same))
+    found = check("categorical", before, other)
+
+    wholesome(found)
+    assert found["UNSEEN_SHARE"].measure.value == 1
+
+
+def test_a_thousand_columns_are_judged_together_and_the_one_that_moved_is_found(
+    make_model, make_rows
+):
+    names = [f"f{number:03}" for number in range(1000)]
+    model, scratch = make_model(dict.fromkeys(names, "numeric")), Scratch()
+    before, after = CHANCE.normal(size=(1000, 700)), CHANCE.normal(size=(1000, 400))
+    after[123] += 2
+    tables = [make_rows(pa.table(dict(zip(names, side, strict=True)))) for side in (before, after)]
+    reference = profile_reference(model, tables[0], scratch)
+    window = profile_window(model, tables[1], reference, scratch, scored=True)
+
+    findings = judge(measure_window(model, reference, window, {}), model.drift)
+
+    assert {finding.status for finding in findings} <= STATUSES
+    assert {finding.measure.feature for finding in findings if finding.stands} == {"f123"}
+
+
+LONG = 150_000
+LONG_COLUMNS = {
+    "normal": CHANCE.normal(size=LONG),
+    "nan": np.full(LONG, np.nan),
+    "infinite": np.where(CHANCE.random(LONG) < 0.5, np.inf, -np.inf),
+    "huge": CHANCE.choice([1e308, -1e308, 0.0], LONG),
+    "any size": CHANCE.normal(size=LONG) * 10.0 ** CHANCE.integers(-300, 300, LONG),
+    "tiny": CHANCE.normal(size=LONG) * 1e-310,
+    "constant": np.full(LONG, 7.0),
+    "far apart": np.where(CHANCE.random(LONG) < 0.5, CHANCE.random(LONG), 1e15),
+    "one number": np.where(np.arange(LONG) == 5, 1.0, np.nan),
+}
+
+
+@pytest.mark.parametrize("before", list(LONG_COLUMNS))
+@pytest.mark.parametrize("after", list(LONG_COLUMNS))
+def test_any_long_column_against_any_other_has_statuses_and_finite_figures(check, before, after):
+    wholesome(check("numeric", pa.array(LONG_COLUMNS[before]), pa.array(LONG_COLUMNS[after])))

@@ -1,21 +1,25 @@
 """Errors against the baseline: figures against sklearn, and what is said when they are missing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
 
-from shared.catalogue import DriftSettings
-from shared.domain.drift.performance import (
-    area_under_curve,
-    calibration_error,
-    performance_measures,
-)
-from shared.domain.drift.verdict import judge
+from shared.domain.drift.measures import Metric
+from shared.domain.drift.performance import area_under_curve, performance_measures
+from shared.domain.drift.verdict import conclude, judge
+from shared.sections.drift import DriftSettings
 
 SETTINGS = DriftSettings()
-BASELINE = {"baseline_rmse": "1.0", "baseline_mape": "0.1", "baseline_r2": "0.9"}
+BASELINE = {
+    "baseline_rmse": "1.0",
+    "baseline_mape": "0.1",
+    "baseline_r2": "0.9",
+    "baseline_ece": "0.02",
+}
 
 
 def regression(truth, answer, tags=BASELINE):
@@ -133,7 +137,7 @@ def test_a_classifier_that_lost_its_edge_is_drift_and_lower_is_worse():
 
     assert found.status == "DRIFT"
     assert found.measure.value < found.measure.threshold < 0
-    assert "ECE" in found.measure.note
+    assert "baseline 0.9" in found.measure.note
 
 
 def test_a_classifier_as_good_as_its_baseline_is_stable():
@@ -158,8 +162,129 @@ def test_a_classifier_without_a_baseline_is_unknown_and_the_tag_is_named():
     assert "baseline_auc" in found.measure.note
 
 
-def test_the_calibration_error_is_the_gap_between_said_and_seen():
-    truth = np.array([1.0, 0.0, 0.0, 0.0] * 100)
+# --- accuracy, Brier, calibration -------------------------------------------------------------
 
-    assert calibration_error(truth, np.full(400, 0.75), bins=1) == pytest.approx(0.5)
-    assert calibration_error(truth, np.full(400, 0.25), bins=1) == pytest.approx(0)
+CLASSIFIER = {
+    "baseline_auc": "0.75",
+    "baseline_accuracy": "0.70",
+    "baseline_brier": "0.19",
+    "baseline_ece": "0.01",
+}
+
+
+def answers(rows, seed=5, twist=0.0):
+    """Probabilities that mean what they say, all moved by ``twist``, and what became true."""
+    chance = np.random.default_rng(seed)
+    score = chance.beta(2, 2, size=rows)
+    truth = (chance.random(rows) < score).astype(float)
+    return truth, np.clip(score + twist, 0, 1)
+
+
+def classified(truth, score, tags=CLASSIFIER, settings=SETTINGS):
+    measures = performance_measures("classification", truth, score, tags, settings)
+    return {str(f.measure.metric): f for f in judge(measures, settings)}
+
+
+def test_a_classifier_has_a_row_for_each_of_its_four_figures():
+    truth, score = answers(4000)
+
+    found = classified(truth, score)
+
+    assert list(found) == ["AUC_DELTA_PCT", "ACCURACY_DELTA", "BRIER_DELTA", "ECE"]
+    assert {finding.status for finding in found.values()} == {"STABLE"}
+
+
+def test_accuracy_and_brier_are_sklearns_over_the_baseline():
+    truth, score = answers(500)
+
+    found = classified(truth, score)
+
+    accuracy, brier = accuracy_score(truth, score > 0.5), brier_score_loss(truth, score)
+    assert found["ACCURACY_DELTA"].measure.value == pytest.approx(accuracy - 0.70)
+    assert found["BRIER_DELTA"].measure.value == pytest.approx(brier - 0.19)
+
+
+def test_a_classifier_that_says_too_much_is_out_of_calibration_and_no_worse_at_ranking():
+    truth, score = answers(4000, twist=0.2)
+
+    found = classified(truth, score)
+
+    assert found["ECE"].status == "DRIFT"
+    assert found["ECE"].measure.effect == pytest.approx(found["ECE"].measure.value - 0.01)
+    assert found["AUC_DELTA_PCT"].status == "STABLE"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_calibrated_classifier_on_few_rows_is_not_out_of_calibration(seed):
+    # with 120 rows chance alone puts the error over the floor of 0.10 as often as not
+    truth, score = answers(120, seed=seed)
+
+    assert classified(truth, score)["ECE"].status == "STABLE"
+
+
+def test_calibrated_classifiers_seldom_look_significantly_out_of_calibration():
+    low = 0
+    for seed in range(300):
+        truth, score = answers(400, seed=seed)
+        low += classified(truth, score)["ECE"].measure.p_value < 0.05
+
+    assert low / 300 <= 0.09  # the nominal 0.05, the small bins' error, and the luck of 300 draws
+
+
+@pytest.mark.parametrize(
+    ("metric", "tag"), [("ACCURACY_DELTA", "baseline_accuracy"), ("BRIER_DELTA", "baseline_brier")]
+)
+def test_a_figure_without_its_baseline_is_unknown_and_names_the_tag(metric, tag):
+    truth, score = answers(400)
+
+    found = classified(truth, score, {"baseline_auc": "0.75"})[metric]
+
+    assert (found.status, found.measure.value) == ("UNKNOWN", None)
+    assert tag in found.measure.note
+
+
+def test_a_classifier_without_a_calibration_baseline_is_held_against_none_at_all():
+    truth, score = answers(4000, twist=0.2)
+
+    found = classified(truth, score, {})["ECE"]
+
+    assert found.status == "DRIFT"
+    assert found.measure.effect == found.measure.value
+
+
+def test_a_regression_without_a_calibration_baseline_is_unknown():
+    found = regression(np.arange(200.0), np.arange(200.0), {})["ECE"]
+
+    assert (found.status, found.measure.value) == ("UNKNOWN", None)
+    assert "baseline_ece" in found.measure.note
+
+
+def test_a_regression_that_is_off_by_a_fifth_is_out_of_calibration():
+    truth = np.random.default_rng(4).uniform(10, 30, size=1000)
+
+    found = regression(truth, truth * 1.2, BASELINE)["ECE"]
+
+    assert found.status == "DRIFT"
+    assert found.measure.value == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("fall", "severity"), [(0.01, "HEALTHY"), (0.03, "P3"), (0.07, "P2"), (0.12, "P1")]
+)
+def test_a_fall_of_auc_is_graded_by_the_severity_matrix(fall, severity):
+    measure = performance_measures("classification", *answers(400), CLASSIFIER, SETTINGS)[0]
+    shift = replace(measure, effect=fall, p_value=0.0)
+    core = replace(measure, metric=Metric.PSI, effect=0.0, p_value=1.0, grades=None)
+
+    verdict = conclude([judge([shift, core], SETTINGS)], SETTINGS)
+
+    assert verdict.severity == severity
+
+
+def test_rows_needed_for_a_score_are_a_setting():
+    truth, score = answers(80)
+
+    few = DriftSettings(scored_rows=50)
+
+    assert classified(truth, score)["BRIER_DELTA"].status == "INSUFFICIENT_DATA"
+    assert classified(truth, score, settings=few)["BRIER_DELTA"].status == "STABLE"

@@ -7,13 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.drift.columns import Scratch, sort_column
-from shared.domain.drift.profile import (
-    MAX_CUTS,
-    _quantiles,
-    merged,
-    reference_categorical,
-    reference_numeric,
-)
+from shared.domain.drift.edges import MAX_CUTS, SortedValues, quantiles
+from shared.domain.drift.profile import merged, reference_categorical, reference_numeric
 
 finite = st.floats(-1e6, 1e6)
 columns = st.lists(finite, min_size=1, max_size=200)
@@ -98,7 +93,9 @@ def test_categorical_profiles_count_all_rows_and_merge_in_any_grouping(reference
 def test_quantiles_equal_numpys_to_the_last_bit(values, bins):
     shares = np.linspace(0, 1, bins + 1)
 
-    assert np.array_equal(_quantiles(np.sort(values), shares), np.quantile(values, shares))
+    found = quantiles(SortedValues(np.sort(values)), shares)
+
+    assert np.array_equal(found, np.quantile(values, shares))
 
 
 def test_cuts_are_few_strictly_growing_and_hold_the_deciles():

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from shared.catalogue import DriftSettings
 from shared.domain.drift.measures import Measure, Metric
 from shared.domain.drift.verdict import conclude, judge
+from shared.sections.drift import DriftSettings
 
 SETTINGS = DriftSettings()
 
