@@ -1,7 +1,9 @@
 """POST /api/alerts, called as the worker calls it, on fakes."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import azure.functions as func
@@ -9,7 +11,7 @@ import pytest
 
 from functions import alert_http
 from shared.catalogue import Catalogue
-from shared.errors import Conflict, Throttled, Unavailable
+from shared.errors import ConfigError, Conflict, Throttled, Unavailable
 from shared.handlers.journal import Journal
 from shared.handlers.receive_alert import ReceiveAlert
 from tests.documents import alert_body, catalogue_document
@@ -26,6 +28,7 @@ class World:
     store: FakeRunStore
     queues: FakeQueues
     receive_alert: ReceiveAlert
+    settings: Any = field(default_factory=lambda: SimpleNamespace(alert_callers="key"))
 
 
 @pytest.fixture
@@ -39,8 +42,10 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def post(body: bytes) -> func.HttpResponse:
-    return alert_http.receive_alert(func.HttpRequest("POST", "/api/alerts", body=body))
+def post(body: bytes, **headers: str) -> func.HttpResponse:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = func.HttpRequest("POST", "/api/alerts", headers=named, body=body)
+    return alert_http.receive_alert(request)
 
 
 def document_of(response: func.HttpResponse) -> dict[str, Any]:
@@ -69,6 +74,7 @@ def test_an_alert_is_answered_with_a_receipt_once_its_run_is_stored(world: World
         "model": MODEL,
         "run_id": run.run_id,
         "state": "requested",
+        "status_url": f"/api/models/{MODEL}/runs/{run.run_id}",
     }
     assert world.queues.visible("retrain-runs") == [
         {"v": 1, "model": MODEL, "run_id": run.run_id, "step": 0}
@@ -177,8 +183,60 @@ def test_whatever_a_sender_writes_is_a_decision_or_a_bad_request(
     assert len(response.get_body()) < 5_000
 
 
-def test_an_alert_without_the_common_schema_is_told_how_to_switch_it_on(world: World):
-    response = post(b'{"schemaId": "AzureMonitorMetricAlert"}')
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json", "Application/JSON; charset=utf-8", "application/cloudevents+json"],
+)
+def test_json_under_any_of_its_names_is_read(world: World, kind: str):
+    assert post(alert_body(), Content_Type=kind).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Content-Type", "text/plain"),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+        ("Content-Type", "application/xml; charset=utf-8"),
+        ("Content-Encoding", "gzip"),
+        ("Content-Encoding", "br"),
+    ],
+)
+def test_a_body_that_is_not_plain_json_is_an_unsupported_media_type(
+    world: World, header: str, value: str
+):
+    response = post(alert_body(), **{header.replace("-", "_"): value})
+
+    assert response.status_code == 415
+    assert problem_of(response)["field"] == header
+    assert world.store.commits == []
+
+
+def test_a_missing_configuration_is_our_fault_and_tells_nothing_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def unconfigured() -> None:
+        raise ConfigError("FABRIC_WORKSPACE_ID is not set")
+
+    monkeypatch.setattr(alert_http, "app", unconfigured)
+
+    response = post(alert_body())
+
+    assert response.status_code == 500
+    assert "FABRIC" not in problem_of(response)["detail"]
+    assert "Retry-After" not in response.headers
+
+
+def test_the_host_sheds_load_before_it_falls_over():
+    host = json.loads((Path(__file__).parents[2] / "host.json").read_text(encoding="utf-8"))
+
+    http = host["extensions"]["http"]
+
+    assert http["dynamicThrottlesEnabled"] is True
+    assert 1 <= http["maxConcurrentRequests"] <= http["maxOutstandingRequests"] <= 1000
+
+
+def test_an_alert_without_a_known_schema_is_told_how_to_switch_the_common_one_on(world: World):
+    response = post(b'{"schemaId": "AzureMonitorSomethingElse"}')
 
     assert response.status_code == 400
     assert problem_of(response)["field"] == "schemaId"

@@ -1,0 +1,25 @@
+"""Who acts, as the audit names it; how a caller proves it is no matter of this module."""
+
+from dataclasses import dataclass
+
+from shared.domain.audit import SubjectType
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody or something that asks for an act.
+
+    Attributes:
+        name: for people to read, such as a sign-in name.
+        kind: what the audit calls it.
+    """
+
+    name: str
+    kind: SubjectType = "user"
+
+
+LOOP = Actor("retrain-loop", "system")
+"""The app itself: it decides on what alerts and timers bring."""
+
+KEY_HOLDER = Actor("operator (function key)")
+"""Whoever holds a function key: the key proves no name."""
