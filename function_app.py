@@ -2,9 +2,27 @@
 
 import azure.functions as func
 
-from functions import alert_http, drift_timer, gate_queue, health_http, run_queue, upkeep
+from functions import (
+    alert_http,
+    drift_timer,
+    gate_queue,
+    health_http,
+    operator_http,
+    retrain_timer,
+    run_queue,
+    upkeep,
+)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-for module in (alert_http, drift_timer, gate_queue, health_http, run_queue, upkeep):
+for module in (
+    alert_http,
+    drift_timer,
+    gate_queue,
+    health_http,
+    operator_http,
+    retrain_timer,
+    run_queue,
+    upkeep,
+):
     app.register_functions(module.bp)

@@ -12,27 +12,27 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from shared.errors import ConfigError
+from shared.sections.alert_rules import AlertRule
+from shared.sections.base import Column, Days, Fraction, Section
+from shared.sections.drift import DriftSettings
+from shared.sections.policy import Policy
+from shared.sections.sources import (
+    EndpointLog,
+    EventhouseTable,
+    LogAnalyticsTable,
+    ProfileSourceName,
+    SparkNotebook,
+)
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Days = Annotated[int, Field(ge=1, le=3660)]
 Guid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Column = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 Table = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
 
 Task = Literal["regression", "classification"]
-
-
-class Section(BaseModel):
-    """A part of the file: frozen, and closed to unknown keys."""
-
-    # Every comparison with NaN is false, so a limit that is NaN would never be crossed.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+StartForm = Literal["pipeline_map", "pipeline_list", "notebook_map", "notebook_list", "spark_job"]
 
 
 class FabricItems(Section):
@@ -41,9 +41,17 @@ class FabricItems(Section):
     workspace_id: Guid
     """The workspace that holds them."""
     pipeline_id: Guid
-    """The data pipeline that retrains."""
+    """The data pipeline that retrains; a notebook or a Spark job where ``start_form`` says so."""
+    start_form: StartForm = "pipeline_map"
+    """What is started and how its parameters are sent. Default: the form that recorded traffic
+    shows at work; the list is what the specification says, and not broadly available."""
     model_id: Guid | None = None
     """The ML model item, for its endpoint."""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Name the pipeline: models that share one share its list of jobs."""
+        return self.workspace_id.casefold(), self.pipeline_id.casefold()
 
 
 class DataTables(Section):
@@ -55,6 +63,17 @@ class DataTables(Section):
     """What became true: id and actual, and when it was known."""
     holdout: Table
     """Whole days set aside, never trained on: id, timestamp, every feature, actual."""
+    source: ProfileSourceName = "delta"
+    """Where what was served is counted: here, or by whom the section of the same name says."""
+    log_analytics: LogAnalyticsTable | None = None
+    eventhouse: EventhouseTable | None = None
+    spark: SparkNotebook | None = None
+
+    @model_validator(mode="after")
+    def _has_source(self) -> Self:
+        if self.source != "delta" and getattr(self, self.source) is None:
+            raise ValueError(f"{self.source}: data.source names it, so it must be given")
+        return self
 
 
 class Columns(Section):
@@ -76,45 +95,6 @@ class Feature(Section):
     kind: Literal["numeric", "categorical"]
 
 
-class DriftSettings(Section):
-    """When a distribution counts as shifted. Defaults: the drift notebook's constants."""
-
-    bins: Annotated[int, Field(ge=2, le=100)] = 10
-    """Quantile bins of the reference. Source: drift notebook, deciles."""
-    epsilon: Annotated[float, Field(gt=0, le=0.01)] = 1e-4
-    """Floor of a bin's share in PSI. Source: drift notebook; PSI depends on it, so it is stored."""
-    psi_moderate: Annotated[float, Field(gt=0)] = 0.10
-    """PSI from here is MODERATE. Source: Siddiqi 2017, drift notebook."""
-    psi_significant: Annotated[float, Field(gt=0)] = 0.20
-    """PSI from here is SIGNIFICANT, the effect floor of a finding. Source: drift notebook."""
-    psi_severe: Annotated[float, Field(gt=0)] = 0.25
-    """PSI from here is SEVERE. Source: drift notebook."""
-    ks_floor: Fraction = 0.10
-    """KS D above which a shift can be a finding. Source: drift notebook."""
-    cramers_v_floor: Fraction = 0.10
-    """Cramer's V above which a shift can be a finding. Source: drift notebook."""
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
-    """False-finding rate across the features, after Benjamini-Hochberg. Source: drift notebook."""
-    rmse_increase: Annotated[float, Field(gt=0)] = 0.10
-    """Relative growth of RMSE over the baseline. Source: drift notebook (0.10)."""
-    mape_increase: Annotated[float, Field(gt=0)] = 0.05
-    """Growth of MAPE over the baseline, in absolute points. Source: drift notebook (0.05)."""
-    auc_decrease: Annotated[float, Field(gt=0)] = 0.05
-    """Fall of AUC below the baseline, relative. Source: severity matrix, P2."""
-    windows: Annotated[int, Field(ge=1, le=30)] = 3
-    """How many daily-stepped windows are looked at (n of k-of-n). Source: MLOps anchor, 3."""
-    sustained: Annotated[int, Field(ge=1, le=30)] = 2
-    """In how many of them a finding must stand (k), the latest among them."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.psi_moderate < self.psi_significant < self.psi_severe:
-            raise ValueError("psi_moderate < psi_significant < psi_severe must hold")
-        if self.sustained > self.windows:
-            raise ValueError("sustained must not be above windows")
-        return self
-
-
 class WindowSettings(Section):
     """Which rows are compared."""
 
@@ -122,46 +102,13 @@ class WindowSettings(Section):
     """Days before the version's training cut-off. Source: drift notebook, 90."""
     current_days: Days = 7
     """Days before the check. Source: drift notebook, 7."""
-
-
-class Cooldowns(Section):
-    """Days after a run in which a trigger of the kind rests. Source: MLOps anchor, 7/14/30."""
-
-    schedule: Annotated[float, Field(ge=0)] = 0.0
-    drift: Annotated[float, Field(ge=0)] = 7.0
-    performance: Annotated[float, Field(ge=0)] = 14.0
-    hybrid: Annotated[float, Field(ge=0)] = 7.0
-    concept: Annotated[float, Field(ge=0)] = 30.0
-    volume: Annotated[float, Field(ge=0)] = 7.0
-    anomaly: Annotated[float, Field(ge=0)] = 7.0
-    manual: Annotated[float, Field(ge=0)] = 0.0
-    """A person who asks is not made to wait."""
-
-    def of(self, kind: str) -> float:
-        """Give the days of a kind; it must be one of the fields."""
-        return float(getattr(self, kind))
-
-    @property
-    def longest(self) -> float:
-        return max(self.of(kind) for kind in type(self).model_fields)
-
-
-TRIGGER_KINDS = frozenset(Cooldowns.model_fields)
-"""What may ask for a retrain."""
-
-
-class Policy(Section):
-    """When a trigger may start a run."""
-
-    cooldown_days: Cooldowns = Cooldowns()
-    stale_after_hours: Annotated[float, Field(gt=0)] = 24.0
-    """A fired time older than this is recorded and not acted on (replays)."""
-    job_deadline_minutes: Annotated[float, Field(gt=0)] = 240.0
-    """A job that has not ended by then is cancelled."""
-    start_grace_seconds: Annotated[float, Field(ge=0)] = 120.0
-    """How long a lost start is looked for before it is asked for again."""
-    start_attempts: Annotated[int, Field(ge=1, le=20)] = 5
-    """How often a start is asked for before the run fails."""
+    lag_days: Annotated[int, Field(ge=0, le=366)] = 0
+    """Days after a day's end in which rows of it may still arrive. Until then it is profiled anew
+    at each check; after that its profile is kept, and rows that come later are not seen. House
+    rule: a check at 04:00 leaves a day four hours."""
+    actual_lag_days: Annotated[int, Field(ge=0, le=366)] = 0
+    """Days after which a row's actual counts as arrived. Performance looks at windows that end so
+    much earlier: a younger window holds only the actuals that come quickly."""
 
 
 class PerformanceGate(Section):
@@ -247,11 +194,15 @@ class Model(Section):
     runbook: str = ""
     fabric: FabricItems
     data: DataTables
+    endpoint_log: EndpointLog | None = None
+    """Where the online endpoint's requests are logged; None: nobody can say how it fares."""
     columns: Columns
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
     windows: WindowSettings = WindowSettings()
     drift: DriftSettings = DriftSettings()
     policy: Policy = Policy()
+    alert_rules: tuple[AlertRule, ...] = ()
+    """Alert rules that are about the model though their alerts do not name it."""
     gates: Gates
 
     @model_validator(mode="after")
@@ -277,14 +228,21 @@ class Catalogue(Section):
     @model_validator(mode="after")
     def _unique(self) -> Self:
         names = [model.name for model in self.models]
-        doubles = sorted({name for name in names if names.count(name) > 1})
-        if doubles:
-            raise ValueError(f"models: named twice: {', '.join(doubles)}")
+        rules = [rule.rule.casefold() for model in self.models for rule in model.alert_rules]
+        for what, given in (("named", names), ("alert rules given", rules)):
+            doubles = sorted({name for name in given if given.count(name) > 1})
+            if doubles:
+                raise ValueError(f"models: {what} twice: {', '.join(doubles)}")
         return self
 
     def find(self, name: str) -> Model | None:
         wanted = name.strip().casefold()
         return next((model for model in self.models if model.name == wanted), None)
+
+    def find_by_rule(self, *names: str) -> tuple[Model, AlertRule] | None:
+        """Give the model that claims an alert rule by one of its names or ids."""
+        claims = ((model, rule) for model in self.models for rule in model.alert_rules)
+        return next(((model, rule) for model, rule in claims if rule.fits(*names)), None)
 
 
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from shared.errors import ConfigError
 
 Seconds = Annotated[float, Field(ge=0)]
+TenantId = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$")]
 
 
 class Settings(BaseModel):
@@ -37,8 +38,37 @@ class Settings(BaseModel):
     """
     sweep_schedule: str = Field(default="0 */5 * * * *", alias="SWEEP_SCHEDULE")
     """NCRONTAB of the sweeper, UTC; the host reads it and knows no default."""
+    retrain_schedule: str = Field(default="0 */15 * * * *", alias="RETRAIN_SCHEDULE")
+    """NCRONTAB of the retrain timer, UTC; the host reads it and knows no default."""
     auth_mode: Literal["entra", "local"] = Field(default="entra", alias="AUTH_MODE")
     """How the app proves who it is; ``local`` only works against loopback addresses."""
+    alert_callers: Literal["key", "entra", "both"] = Field(default="key", alias="ALERT_CALLERS")
+    """Who may send alerts: holders of the function key, the secure webhook's token, or either."""
+    client_principal: Literal["ignore", "trust"] = Field(
+        default="ignore", alias="CLIENT_PRINCIPAL_HEADER"
+    )
+    """Whether X-MS-CLIENT-PRINCIPAL names the operator: only App Service authentication in front of
+    the app makes it true; without it anybody can send one."""
+    entra_tenant_id: TenantId = Field(default="", alias="ENTRA_TENANT_ID")
+    """The only tenant whose tokens are taken."""
+    entra_audiences: str = Field(default="", alias="ENTRA_AUDIENCES")
+    """Whom a token may be for, by commas: the app registration's client id and App ID URI."""
+    entra_authority: str = Field(
+        default="https://login.microsoftonline.com", alias="ENTRA_AUTHORITY"
+    )
+    """The sign-in host; the tenant's signing keys are fetched there and nowhere else."""
+    action_group_app_id: str = Field(
+        default="461e8683-5575-4561-ac7f-899cc907d62a", alias="ACTION_GROUP_APP_ID"
+    )
+    """The application whose tokens may send alerts. Source: Azure Monitor, AzNS AAD Webhook."""
+    action_group_role: str = Field(default="ActionGroupsSecureWebhook", alias="ACTION_GROUP_ROLE")
+    """The app role such a token must carry. Source: Azure Monitor, secure webhook."""
+    entra_keys_seconds: float = Field(default=43200, gt=0, alias="ENTRA_KEYS_SECONDS")
+    """How long fetched keys serve. Source: Microsoft.IdentityModel, 12 h between refreshes."""
+    entra_keys_pause_seconds: Seconds = Field(default=60, alias="ENTRA_KEYS_PAUSE_SECONDS")
+    """Shortest time between two fetches; below an action group's retries, 75 s in all."""
+    entra_leeway_seconds: Seconds = Field(default=300, alias="ENTRA_LEEWAY_SECONDS")
+    """By how much the issuer's clock may differ. Source: Microsoft.IdentityModel, ClockSkew."""
     local_token: SecretStr = Field(default=SecretStr(""), alias="LOCAL_TOKEN")
     """The local stack's bearer token; unused in the cloud."""
     clock_file: Path | None = Field(default=None, alias="LOCAL_CLOCK_FILE")
@@ -65,6 +95,15 @@ class Settings(BaseModel):
     """The data collection rule's immutable id."""
     logs_stream: str = Field(default="Custom-RetrainLoopDrift_CL", alias="LOGS_INGESTION_STREAM")
     """The stream of the drift rows."""
+    logs_query_endpoint: str = Field(
+        default="https://api.loganalytics.io", alias="LOGS_QUERY_ENDPOINT"
+    )
+    """Log Analytics' query API; another one in a sovereign cloud."""
+    kql_seconds: float = Field(default=240, gt=0, le=600, alias="KQL_SECONDS")
+    """How long a KQL query may take. Source: Kusto's own default, 4 minutes; 10 is the most."""
+    kql_characters: int = Field(default=200_000, ge=2_000, alias="KQL_CHARACTERS")
+    """Length of a KQL text, characters, from which columns are asked for one by one. House rule:
+    no limit is documented."""
     teams_webhook_url: SecretStr = Field(default=SecretStr(""), alias="TEAMS_WEBHOOK_URL")
     """Workflows webhook for notices, a secret; empty: notices go to the log."""
     poll_min_seconds: Seconds = Field(default=15, alias="POLL_MIN_SECONDS")
@@ -73,12 +112,16 @@ class Settings(BaseModel):
     """Longest time between two looks at a job."""
     stalled_after_seconds: Seconds = Field(default=900, alias="STALLED_AFTER_SECONDS")
     """A run untouched for so long past its next look is sent again by the sweeper."""
+    notice_patience_seconds: Seconds = Field(default=86400, alias="NOTICE_PATIENCE_SECONDS")
+    """How long a notice is tried before it is on record that nobody could be told. House rule."""
     check_concurrency: int = Field(default=4, ge=1, le=64, alias="CHECK_CONCURRENCY")
     """How many models the drift timer checks at a time."""
     scoring_memory_mb: int = Field(default=3072, ge=768, alias="SCORING_MEMORY_MB")
     """Address space of a scoring process, MiB; Python with MLflow takes 600 before any model."""
     scoring_seconds: float = Field(default=120, gt=0, alias="SCORING_SECONDS")
     """Wall time of a scoring process; a judgement's four must fit into host.json's timeout."""
+    profile_memory_mb: int = Field(default=256, ge=64, alias="PROFILE_MEMORY_MB")
+    """Memory of a database that sorts or compares rows, MiB; it goes on on disk. One a check."""
     git_sha: str = Field(default="", alias="GIT_SHA")
     """The deployed commit, recorded with each promotion."""
     git_branch: str = Field(default="", alias="GIT_BRANCH")
@@ -101,6 +144,22 @@ class Settings(BaseModel):
                 "__queueServiceUri, __tableServiceUri and __blobServiceUri are set"
             )
         return self
+
+    @model_validator(mode="after")
+    def _tokens_checkable(self) -> Self:
+        if self.alert_callers != "key" and not (self.entra_tenant_id and self.audiences):
+            raise ValueError(
+                f"ALERT_CALLERS={self.alert_callers}: ENTRA_TENANT_ID and ENTRA_AUDIENCES must "
+                "be set"
+            )
+        if not self.entra_authority.startswith("https://") and not _loopback(self.entra_authority):
+            raise ValueError("ENTRA_AUTHORITY: must be an https address")
+        return self
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """Give the single audiences; none where no token is ever taken."""
+        return tuple(each.strip() for each in self.entra_audiences.split(",") if each.strip())
 
     def _hosts(self) -> tuple[tuple[str, str], ...]:
         return (

@@ -3,6 +3,8 @@
     LoopError
     ├── ConfigError          the environment or models.yaml is wrong; fails at start
     ├── BadInput             a caller's value can never succeed; names the field
+    ├── NotAuthenticated     a caller did not prove who it is
+    ├── NotAllowed           a caller is known and may not do this
     ├── NotFound             the thing named is not there
     │   ├── NoChampion       the registry answered: no version has the role
     │   └── NoTable          the lakehouse answered: no such table
@@ -42,6 +44,14 @@ class BadInput(LoopError):
         super().__init__(f"{field}: {message}", subject=field)
         self.field = field
         self.reason = message
+
+
+class NotAuthenticated(LoopError):
+    """A caller did not prove who it is; the message says what its token lacks."""
+
+
+class NotAllowed(LoopError):
+    """A caller is known and may not do this."""
 
 
 class NotFound(LoopError):
@@ -89,11 +99,15 @@ class Throttled(Unavailable):
 
     Attributes:
         retry_after: seconds.
+        overloaded: it has no capacity, not too many requests: the wait should grow.
     """
 
-    def __init__(self, message: str, *, retry_after: float, subject: str = "") -> None:
+    def __init__(
+        self, message: str, *, retry_after: float, overloaded: bool = False, subject: str = ""
+    ) -> None:
         super().__init__(message, subject=subject)
         self.retry_after = retry_after
+        self.overloaded = overloaded
 
 
 class StartAmbiguous(Unavailable):

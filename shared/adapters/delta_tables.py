@@ -8,6 +8,7 @@ loaded. So the state that is checked and the state that is written on must be th
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.adapters.lakehouse import Lakehouse, delta_errors
@@ -53,22 +54,39 @@ class DeltaTables:
                 return True
         raise Unavailable(f"{table}: lost {_ATTEMPTS} races to append", subject=table)
 
+    def update(self, table: str, where: Mapping[str, str], changes: Mapping[str, str]) -> int:
+        """Update as the port says; lost races are run again on what is there then."""
+        require_texts(table, where, changes)
+        for _ in range(_ATTEMPTS):
+            changed = _update(self._lakehouse.open(table), table, where, changes)
+            if changed is not None:
+                return changed
+        raise Unavailable(f"{table}: lost {_ATTEMPTS} races to update", subject=table)
+
     def last_batch(self, table: str, writer: str) -> int:
         try:
             return self._lakehouse.open(table).transaction_version(writer) or 0
         except NoTable:
             return 0
 
-    def read(self, table: str, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-        """Read as the port says; only text columns can be asked for.
+    def read(
+        self,
+        table: str,
+        where: Mapping[str, str] | None = None,
+        *,
+        since: tuple[str, datetime] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Read as the port says; only text columns can be asked for, and times with a zone.
 
         Raises:
-            Refused: a column of ``where`` is not there, or holds no text.
+            Refused: a column asked for is not there, or holds no text or no time.
         """
         source = self._lakehouse.open(table)
         with delta_errors(table):
             dataset = source.to_pyarrow_dataset()
             condition = _condition(table, dataset.schema, where or {})
+            if since is not None:
+                condition &= _not_before(table, dataset.schema, *since)
             rows: list[dict[str, Any]] = dataset.to_table(filter=condition).to_pylist()
         return rows
 
@@ -133,6 +151,40 @@ def _commit(target: "DeltaTable", schema: Table, data: "pa.Table", writer: str, 
     return True
 
 
+def _update(
+    target: "DeltaTable", table: str, where: Mapping[str, str], changes: Mapping[str, str]
+) -> int | None:
+    """Update once; None where somebody was faster."""
+    from deltalake.exceptions import CommitFailedError
+
+    chosen = " AND ".join(f"{name} = {_literal(value)}" for name, value in where.items())
+    # as expressions: delta-rs puts quotes around ``new_values`` and escapes none within
+    written = {name: _literal(value) for name, value in changes.items()}
+    with delta_errors(table):
+        try:
+            found = target.update(updates=written, predicate=chosen)
+        except CommitFailedError:
+            return None
+    return int(found["num_updated_rows"])
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def require_texts(table: str, where: Mapping[str, str], changes: Mapping[str, str]) -> None:
+    """Refuse what is no update of texts: names go into a predicate, and may only be known ones."""
+    schema = known_table(table)
+    if not where or not changes or not set(changes) <= set(schema.updated):
+        message = f"{table}: only {', '.join(schema.updated) or 'appending'} is allowed, by a text"
+        raise Refused(message, code="InvalidUpdate", subject=table)
+    for name in (*where, *changes):
+        column = schema.column(name)
+        if column is None or column.type != "STRING":
+            message = f"{table}.{name}: no text column of this name"
+            raise Refused(message, code="InvalidColumn", subject=table)
+
+
 def _require_same_types(table: str, stored: "pa.Schema", ours: "pa.Schema") -> None:
     """Refuse what delta-rs would cast or fail on with an untyped exception."""
     for field in ours:
@@ -151,5 +203,19 @@ def _condition(table: str, schema: "pa.Schema", where: Mapping[str, str]) -> Any
         if name not in schema.names or not pa.types.is_string(schema.field(name).type):
             message = f"{table}.{name}: no text column of this name"
             raise Refused(message, code="InvalidColumn", subject=table)
-        condition = condition & (pc.field(name) == value)
+        # files that an update has rewritten hold string views, which Arrow cannot compare
+        updated = table in TABLES and TABLES[table].updated
+        field = pc.field(name).cast(pa.string()) if updated else pc.field(name)
+        condition = condition & (field == value)
     return condition
+
+
+def _not_before(table: str, schema: "pa.Schema", name: str, moment: datetime) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = schema.field(name).type if name in schema.names else None
+    if kind is None or not pa.types.is_timestamp(kind):
+        message = f"{table}.{name}: no time column of this name"
+        raise Refused(message, code="InvalidColumn", subject=table)
+    return pc.field(name) >= pa.scalar(moment, kind)

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.lakehouse import Lakehouse, delta_errors
 from shared.adapters.window_columns import (
+    Between,
+    answer_columns,
     as_floats,
     as_texts,
-    at_or_after,
     before,
-    equals_text,
+    between,
     last_actuals,
     last_of_each,
     require_columns,
+    served_rows,
+    with_columns,
 )
 from shared.errors import DataError
-from shared.ports import Clock, Window
+from shared.ports import Answers, Clock, Groups, Window
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,33 +44,51 @@ class DeltaWindows:
         self._clock = clock
 
     def served(self, model: "Model", version: str, start: datetime, end: datetime) -> Window:
+        rows = self._rows(model, version, Between(start, end), model.feature_names)
+        found = self._answers(model, rows)
+        features = with_columns(rows, model.feature_names)
+        return Window(start, end, features, found.prediction, found.actual)
+
+    def answers(self, model: "Model", version: str, start: datetime, end: datetime) -> Answers:
+        return self._answers(model, self._rows(model, version, Between(start, end), ()))
+
+    def groups(self, model: "Model", version: str, start: datetime, end: datetime) -> Groups:
+        table, name = model.data.predictions, model.columns.prediction
+        attributes = model.drift.parity_attributes
+        rows = self._rows(model, version, Between(start, end), attributes)
+        require_columns(table, rows.schema, attributes)
+        return Groups(
+            as_floats(table, name, rows[name]),
+            {attribute: as_texts(table, attribute, rows[attribute]) for attribute in attributes},
+        )
+
+    def _rows(
+        self, model: "Model", version: str, span: Between, features: Sequence[str]
+    ) -> "pa.Table":
         columns, table = model.columns, model.data.predictions
-        names = [columns.timestamp, columns.id, columns.prediction, *model.feature_names]
-        dataset = self._dataset(table, [*names, columns.model_version])
-        chosen = _between(table, dataset.schema, columns.timestamp, start, end) & equals_text(
-            table, dataset.schema.field(columns.model_version), version
-        )
-        rows = _latest(_read(table, dataset, names, chosen), columns)
-        return Window(
-            start=start,
-            end=end,
-            features=rows.select(model.feature_names),
-            prediction=as_floats(table, columns.prediction, rows[columns.prediction]),
-            actual=self._actuals(model, rows[columns.id]),
-        )
+        dataset = self._dataset(table, answer_columns(columns))
+        chosen = served_rows(model, dataset.schema, version, span)
+        there = [name for name in features if name in dataset.schema.names]
+        names = [columns.timestamp, columns.id, columns.prediction, *there]
+        return _latest(_read(table, dataset, names, chosen), columns)
+
+    def _answers(self, model: "Model", rows: "pa.Table") -> Answers:
+        table, name = model.data.predictions, model.columns.prediction
+        actual = self._actuals(model, rows[model.columns.id])
+        return Answers(as_floats(table, name, rows[name]), actual)
 
     def holdout(self, model: "Model", until: datetime) -> Window:
         import numpy as np
 
         columns, table = model.columns, model.data.holdout
-        start = until - timedelta(days=model.gates.holdout_days)
+        span = Between(until - timedelta(days=model.gates.holdout_days), until)
         attributes = model.gates.fairness.attributes
         names = [columns.timestamp, columns.id, columns.actual, *model.feature_names, *attributes]
         dataset = self._dataset(table, names)
-        chosen = _between(table, dataset.schema, columns.timestamp, start, until)
+        chosen = between(table, dataset.schema.field(columns.timestamp), span)
         rows = _latest(_read(table, dataset, names, chosen), columns)
         return Window(
-            start=start,
+            start=span.start,
             end=until,
             features=rows.select(model.feature_names),
             prediction=np.full(rows.num_rows, np.nan),
@@ -119,11 +140,6 @@ class DeltaWindows:
             dataset = source.to_pyarrow_dataset()
         require_columns(table, dataset.schema, names)
         return dataset
-
-
-def _between(table: str, schema: "pa.Schema", name: str, start: datetime, end: datetime) -> Any:
-    field = schema.field(name)
-    return at_or_after(table, field, start) & before(table, field, end)
 
 
 def _read(table: str, dataset: Any, names: Sequence[str], chosen: Any) -> "pa.Table":

@@ -4,6 +4,7 @@ A token goes to the configured base URL and nowhere else: URLs are built from id
 followed, and no host that an answer names is ever called.
 """
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,11 +31,15 @@ READ_SECONDS = 30.0
 DEFAULT_WAIT_SECONDS = 60.0
 """Where a 429 or 202 says nothing: what Fabric's recorded answers say most."""
 CAPACITY_WAIT_SECONDS = 300.0
-"""At least, where the capacity is overloaded: a minute changes nothing there."""
+"""At least, where the capacity is overloaded or paused: a minute changes nothing there."""
 
-_CAPACITY = "CapacityLimitExceeded"
-_THROTTLED = frozenset({"RequestBlocked", "TooManyRequestsForJobs", _CAPACITY})
+_NO_CAPACITY = frozenset(
+    {"CapacityLimitExceeded", "CapacityNotActive", "WorkspaceHasNoCapacityAssigned"}
+)
+"""The capacity is overloaded, paused, or gone for now; none of these is an answer for good."""
+_THROTTLED = frozenset({"RequestBlocked", "TooManyRequestsForJobs"}) | _NO_CAPACITY
 _TOO_MANY_FOR_CAPACITY = 430  # Spark's own status, outside the registered ones
+_CLAIMS = re.compile(r'claims="([A-Za-z0-9_\-+/]+)=*"')
 _SECONDS = re.compile(r"\d{1,9}(\.\d+)?")
 
 Method = Literal["GET", "POST"]
@@ -108,7 +113,8 @@ class FabricHttp:
         """
         response = self._send(method, path, params, body)
         if response.status_code == HTTPStatus.UNAUTHORIZED:
-            response = self._send(method, path, params, body)
+            # without the answer's claims the credential may give the same token from its cache
+            response = self._send(method, path, params, body, claims=_claims(response))
         if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
             raise self._error(response, path)
         content = response.content
@@ -119,10 +125,17 @@ class FabricHttp:
         )
 
     def _send(
-        self, method: Method, path: str, params: Mapping[str, str] | None, body: Any
+        self,
+        method: Method,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: Any,
+        *,
+        claims: str = "",
     ) -> requests.Response:
+        options: dict[str, Any] = {"claims": claims} if claims else {}
         with azure_errors("token for Fabric"):
-            token = self._credential.get_token(FABRIC_SCOPE).token
+            token = self._credential.get_token(FABRIC_SCOPE, **options).token
         try:
             return requests.request(
                 method,
@@ -144,7 +157,8 @@ class FabricHttp:
         message = f"Fabric: {status} {code}: {str(document.get('message', ''))[:300]}"
         if code in _THROTTLED or status in (HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY_FOR_CAPACITY):
             wait = self._wait(response, code)
-            return Throttled(message, retry_after=wait, subject=path)
+            overloaded = code in _NO_CAPACITY
+            return Throttled(message, retry_after=wait, overloaded=overloaded, subject=path)
         if status == HTTPStatus.NOT_FOUND:
             return NotFound(message, subject=path)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
@@ -156,7 +170,7 @@ class FabricHttp:
     def _wait(self, response: requests.Response, code: str) -> float:
         asked = self._retry_after(response)
         wait = DEFAULT_WAIT_SECONDS if asked is None else asked
-        return max(wait, CAPACITY_WAIT_SECONDS) if code == _CAPACITY else wait
+        return max(wait, CAPACITY_WAIT_SECONDS) if code in _NO_CAPACITY else wait
 
     def _retry_after(self, response: requests.Response) -> float | None:
         """Read Retry-After in both forms of RFC 9110, 10.2.3; None for anything else."""
@@ -169,6 +183,15 @@ class FabricHttp:
         # counted from the answer's own clock, for ours may be wrong, or a scenario's
         sent = _http_date(response.headers.get("Date", "")) or self._clock.now()
         return max(0.0, (until - sent).total_seconds())
+
+
+def _claims(response: requests.Response) -> str:
+    """Read what a new token must say, where the answer tells it. Source: Entra, CAE challenges."""
+    found = _CLAIMS.search(response.headers.get("WWW-Authenticate", ""))
+    try:
+        return base64.urlsafe_b64decode(found[1] + "==").decode() if found else ""
+    except ValueError:  # not base64, or not UTF-8
+        return ""
 
 
 def _never_left(error: requests.RequestException) -> bool:

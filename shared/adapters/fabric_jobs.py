@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from shared.adapters.fabric_http import DEFAULT_WAIT_SECONDS, Answer, FabricHttp, NoAnswer
+from shared.adapters.fabric_requests import has_activities, start_request
 from shared.errors import NotFound, Refused, StartAmbiguous, Unavailable
 from shared.ports import Clock, JobInstance, Started
 
@@ -34,18 +35,19 @@ class FabricJobs:
         self._clock = clock
 
     def start(self, items: "FabricItems", parameters: Mapping[str, Any]) -> Started:
-        """Start the pipeline with the untyped parameter map, the only form seen to work live.
+        """Start the item in the form that the catalogue says.
 
         Raises:
             Refused: with Fabric's error code; ``ItemNotFound`` where there is no such pipeline.
         """
         sent_at = self._clock.now()
+        job_type, body = start_request(items.start_form, parameters)
         try:
             answer = self._http.call(
                 "POST",
                 _instances(items),
-                params={"jobType": "Pipeline"},
-                body={"executionData": {"parameters": dict(parameters)}},
+                params={"jobType": job_type},
+                body=body,
             )
         except NotFound as error:
             raise Refused(str(error), code="ItemNotFound", subject=error.subject) from error
@@ -85,6 +87,8 @@ class FabricJobs:
                 raise
 
     def failure_text(self, items: "FabricItems", instance_id: str) -> str:
+        if not has_activities(items.start_form):
+            return ""
         workspace, instance = items.workspace_id, quote(instance_id, safe="")
         path = f"workspaces/{workspace}/datapipelines/pipelineruns/{instance}/queryactivityruns"
         now = self._clock.now()

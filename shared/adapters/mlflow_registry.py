@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import NoChampion, NotFound, Refused, Unavailable
@@ -91,6 +93,22 @@ class MlflowRegistry:
         with _mlflow_errors(f"{model} version {version}"):
             for name, value in tags.items():
                 self._client.set_model_version_tag(model, version, name, value)
+
+    def attach(self, model: str, version: str, name: str, content: bytes) -> None:
+        """Store a file among the artifacts of the run that made the version.
+
+        Raises:
+            NotFound: there is no such version, or its run is gone.
+            Refused: the version was registered without a run.
+        """
+        run_id = self.version(model, version).run_id
+        if not run_id:
+            message = f"{model}: version {version} belongs to no run"
+            raise Refused(message, code="NoRun", subject=model)
+        with TemporaryDirectory() as folder, _mlflow_errors(f"{model} version {version}"):
+            path = Path(folder, name)
+            path.write_bytes(content)
+            self._client.log_artifact(run_id, str(path))
 
     def capabilities(self) -> Mapping[str, bool]:
         return self._capabilities

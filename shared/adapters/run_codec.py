@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.domain.audit import AuditRow, Head, canonical, document_of
-from shared.domain.run import Lock, Run, State, Trigger
+from shared.domain.run import Lock, Run, State, Suppression, Trigger
 from shared.errors import BadInput, DataError
 from shared.ports import Commit, Snapshot
 
@@ -20,6 +20,10 @@ Entity = dict[str, Any]
 
 HEAD: Final = "head"
 LOCK: Final = "lock"
+PROJECTED: Final = "lock:projected"
+"""How far the chain is projected; no decision rests on it, so that it has no ETag in any."""
+SUPPRESSION: Final = "lock:suppression"
+"""Sorts between lock and run, so that one range holds all that every decision needs."""
 RUNS: Final = "run:"
 ROWS: Final = "audit:"
 MAX_ENTITIES: Final = 100
@@ -30,7 +34,15 @@ NEVER_TAKEN: Final = Lock(run_id="", fence=0, expires_at=datetime(1970, 1, 1, tz
 
 _SCHEMA: Final = 1
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,253}")
-_TIMES: Final = ("created_at", "updated_at", "intent_at", "deadline", "notified_at")
+_TIMES: Final = (
+    "created_at",
+    "updated_at",
+    "intent_at",
+    "deadline",
+    "notified_at",
+    "asked_at",
+    "due_at",
+)
 _RUN_FIELDS: Final = frozenset(field.name for field in fields(Run))
 
 
@@ -130,6 +142,25 @@ def lock_of(entity: Mapping[str, Any] | None) -> Lock:
     return Lock(entity["run_id"], entity["fence"], _moment(entity["expires_at"]))
 
 
+def suppression_entity(model: str, suppression: Suppression) -> Entity:
+    times = {name: time_text(getattr(suppression, name)) for name in ("until", "since")}
+    document = json.dumps({"schema_version": _SCHEMA, **asdict(suppression), **times})
+    return {
+        "PartitionKey": partition_of(model),
+        "RowKey": SUPPRESSION,
+        "until": times["until"],
+        "document": _bounded(document, f"{model}: suppression"),
+    }
+
+
+def suppression_of(entity: Mapping[str, Any] | None) -> Suppression | None:
+    if entity is None:
+        return None
+    found = json.loads(entity["document"])
+    until, since = _moment(found["until"]), _moment(found["since"])
+    return Suppression(until, found["reason"], found["actor"], since)
+
+
 def head_entity(model: str, head: Head) -> Entity:
     return {
         "PartitionKey": partition_of(model),
@@ -141,6 +172,14 @@ def head_entity(model: str, head: Head) -> Entity:
 
 def head_of(entity: Mapping[str, Any] | None) -> Head:
     return Head() if entity is None else Head(entity["sequence"], entity["hash_self"])
+
+
+def projected_entity(chain: str, sequence: int) -> Entity:
+    return {"PartitionKey": partition_of(chain), "RowKey": PROJECTED, "sequence": sequence}
+
+
+def projected_of(entity: Mapping[str, Any] | None) -> int:
+    return 0 if entity is None else int(entity["sequence"])
 
 
 def row_entity(row: AuditRow) -> Entity:
@@ -173,7 +212,8 @@ def check_commit(snapshot: Snapshot, commit: Commit) -> None:
         BadInput: too much for one transaction, another model's part, or rows that do not go on
             where the snapshot's chain ends.
     """
-    parts = 1 + len(commit.rows) + (commit.run is not None) + (commit.lock is not None)
+    optional = (commit.run, commit.lock, commit.suppression)
+    parts = 1 + len(commit.rows) + sum(part is not None for part in optional)
     if parts > MAX_ENTITIES:
         raise BadInput("rows", f"{parts} entities, a transaction holds {MAX_ENTITIES}")
     _check_run(snapshot, commit.run)

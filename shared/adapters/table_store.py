@@ -46,6 +46,7 @@ class _Tags:
     run: str | None
     lock: str | None
     head: str | None
+    suppression: str | None = None
 
 
 class TableRunStore:
@@ -84,12 +85,14 @@ class TableRunStore:
             entity["RowKey"]: entity for entity in self._range(model, codec.HEAD, codec.LOCK + ";")
         }
         head, lock, run = ends.get(codec.HEAD), ends.get(codec.LOCK), self._find(model, key)
+        suppression = ends.get(codec.SUPPRESSION)
         return Snapshot(
             model=model,
             run=None if run is None else codec.run_of(run),
             lock=codec.lock_of(lock),
             head=codec.head_of(head),
-            tag=_Tags(run=_etag(run), lock=_etag(lock), head=_etag(head)),
+            tag=_Tags(_etag(run), _etag(lock), _etag(head), _etag(suppression)),
+            suppression=codec.suppression_of(suppression),
         )
 
     def commit(self, snapshot: Snapshot, commit: Commit) -> None:
@@ -142,6 +145,19 @@ class TableRunStore:
                 names.append(last)
         return names
 
+    def unprojected(self) -> Sequence[str]:
+        return [chain for chain in self.chains() if self._goes_on(chain)]
+
+    def note_projected(self, chain: str, sequence: int) -> None:
+        table = self._ready()
+        with azure_errors(_WHERE):
+            table.upsert_entity(codec.projected_entity(chain, sequence), mode=UpdateMode.REPLACE)
+
+    def _goes_on(self, chain: str) -> bool:
+        ends = {each["RowKey"]: each for each in self._range(chain, codec.HEAD, codec.LOCK + ";")}
+        projected = codec.projected_of(ends.get(codec.PROJECTED))
+        return codec.head_of(ends.get(codec.HEAD)).sequence > projected
+
     def _first_after(self, partition: str) -> TableEntity | None:
         table = self._ready()
         with azure_errors(_WHERE):
@@ -190,6 +206,9 @@ def _operations(snapshot: Snapshot, commit: Commit) -> list[Any]:
     operations = [_write(codec.head_entity(snapshot.model, commit.head), tags.head)]
     if commit.lock is not None:
         operations.append(_write(codec.lock_entity(snapshot.model, commit.lock), tags.lock))
+    if commit.suppression is not None:
+        entity = codec.suppression_entity(snapshot.model, commit.suppression)
+        operations.append(_write(entity, tags.suppression))
     if commit.run is not None:
         operations.append(_write(codec.run_entity(commit.run), tags.run))
     operations.extend(_write(codec.row_entity(row), None) for row in commit.rows)

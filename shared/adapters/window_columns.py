@@ -4,6 +4,7 @@ Works on Arrow data in memory and on filter expressions; opens nothing.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from shared.catalogue import Columns
+    from shared.catalogue import Columns, Model
 
 MISSING_GROUP = "(missing)"
 
@@ -27,10 +28,42 @@ def require_columns(table: str, schema: "pa.Schema", names: Sequence[str]) -> No
         raise DataError(message, subject=f"{table}.{missing[0]}")
 
 
-def at_or_after(table: str, field: "pa.Field", moment: datetime) -> Any:
+@dataclass(frozen=True)
+class Between:
+    """The time [start, end)."""
+
+    start: datetime
+    end: datetime
+
+
+def answer_columns(columns: "Columns") -> list[str]:
+    """Name the columns that a row of the predictions cannot do without."""
+    return [columns.timestamp, columns.id, columns.prediction, columns.model_version]
+
+
+def served_rows(model: "Model", schema: "pa.Schema", version: str, span: Between) -> Any:
+    """Choose the rows that a version answered in a time."""
+    columns, table = model.columns, model.data.predictions
+    own = equals_text(table, schema.field(columns.model_version), version)
+    return between(table, schema.field(columns.timestamp), span) & own
+
+
+def with_columns(rows: "pa.Table", names: Sequence[str]) -> "pa.Table":
+    """Give columns in this order, of type null where there is none."""
+    import pyarrow as pa
+
+    there = set(rows.column_names)
+    blank = pa.chunked_array([pa.nulls(rows.num_rows)])
+    columns = [rows[name] if name in there else blank for name in names]
+    return pa.table(columns, names=list(names))
+
+
+def between(table: str, field: "pa.Field", span: Between) -> Any:
     import pyarrow.compute as pc
 
-    return pc.field(field.name) >= _bound(table, field, moment)
+    return (pc.field(field.name) >= _bound(table, field, span.start)) & before(
+        table, field, span.end
+    )
 
 
 def before(table: str, field: "pa.Field", moment: datetime) -> Any:

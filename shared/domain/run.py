@@ -47,7 +47,7 @@ class SkipReason(StrEnum):
 
 _S = State
 NEXT: dict[State, frozenset[State]] = {
-    _S.REQUESTED: frozenset({_S.STARTING, _S.SKIPPED, _S.HELD, _S.CANCELLED}),
+    _S.REQUESTED: frozenset({_S.STARTING, _S.SKIPPED, _S.HELD, _S.START_FAILED, _S.CANCELLED}),
     _S.HELD: frozenset({_S.REQUESTED, _S.RUNNING, _S.CANCELLED}),
     _S.STARTING: frozenset({_S.RUNNING, _S.JUDGING, _S.HELD, _S.START_FAILED, _S.CANCELLED}),
     _S.RUNNING: frozenset({_S.JUDGING, _S.JOB_FAILED, _S.TIMED_OUT, _S.CANCELLED}),
@@ -99,14 +99,16 @@ class Run:
 
     Attributes:
         reason: why it is in this state, for a person.
-        intent_at: when the start of the job was decided, before it was asked for.
+        intent_at: when the start of the job was first decided, before it was asked for.
+        asked_at: when a start was last asked for whose answer is not known; None where none is.
         job_id: the Fabric job instance, once known.
         deadline: when the job counts as lost, UTC.
         polls: how often the job was asked for its status.
-        starts: how often a start was asked for.
+        starts: how often a start was asked for and not plainly declined.
         version: the model version the job made, once known.
         fence: the lock's fencing number this run was given.
         notified_at: when the outcome was told, or None while it is still to be told.
+        due_at: when the next look is to come; None: at once.
     """
 
     model: str
@@ -124,6 +126,8 @@ class Run:
     version: str = ""
     fence: int = 0
     notified_at: datetime | None = None
+    asked_at: datetime | None = None
+    due_at: datetime | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
     def to(self, state: State, now: datetime, **changes: Any) -> Self:
@@ -163,3 +167,23 @@ class Lock:
 
     def held_by_other(self, run_id: str, now: datetime) -> bool:
         return bool(self.run_id) and self.run_id != run_id and now < self.expires_at
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """A person's word that a model is left alone for a while; lifted by one that is over.
+
+    Attributes:
+        until: from then on triggers count again, UTC.
+        reason: one sentence for the audit.
+        actor: who said so.
+        since: when it was said.
+    """
+
+    until: datetime
+    reason: str
+    actor: str
+    since: datetime
+
+    def holds(self, now: datetime) -> bool:
+        return now < self.until

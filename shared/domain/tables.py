@@ -1,8 +1,8 @@
 """The schema of every Delta table the app writes: names, types, nullability, meaning.
 
 Pure data: no reading, no writing, no rows. ``docs/tables.md`` is generated from here. Tables are
-only ever appended to; a column may be added at a table's end and none is renamed or retyped,
-because other people's reports read them.
+only ever appended to, but for the columns a table names as updated; a column may be added at a
+table's end and none is renamed or retyped, because other people's reports read them.
 """
 
 from collections.abc import Mapping
@@ -29,12 +29,14 @@ class Table:
 
     Attributes:
         append_only: Delta itself refuses updates and deletes (``delta.appendOnly``).
+        updated: columns whose values are changed in place; all others never are.
     """
 
     name: str
     about: str
     columns: tuple[Column, ...]
     append_only: bool = False
+    updated: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
@@ -72,7 +74,8 @@ DRIFT_METRICS = Table(
 
 RETRAIN_TRIGGERS = Table(
     "lh_gold.ml_retrain_triggers",
-    "One row a trigger that asked for a retrain. The columns are the drift notebook's.",
+    "One row a trigger that asked for a retrain; its status is updated in place as the run that "
+    "answers it goes on. The columns are the drift notebook's.",
     (
         Column("trigger_id", "STRING", "Names the trigger.", required=True),
         Column("triggered_at", "TIMESTAMP", "When it was raised.", required=True),
@@ -81,8 +84,14 @@ RETRAIN_TRIGGERS = Table(
         Column("severity", "STRING", "P1, P2, P3 or HEALTHY.", required=True),
         Column("reasons", "STRING", "Codes and texts, joined with ` | `.", required=True),
         Column("drift_run_id", "STRING", "run_id in ml_drift_metrics.", required=True),
-        Column("status", "STRING", "PENDING, or how it ended.", required=True),
+        Column(
+            "status",
+            "STRING",
+            "PENDING, STARTED, or its end: STAGED, REJECTED, FAILED or SKIPPED.",
+            required=True,
+        ),
     ),
+    updated=("status",),
 )
 
 GATE_RESULTS = Table(
@@ -168,6 +177,49 @@ PROMOTION_AUDIT = Table(
     append_only=True,
 )
 
+PROFILE_REQUESTS = Table(
+    "lh_gold.ml_profile_requests",
+    "What the Spark notebook is asked to count: one row a feature, and one a cut or category.",
+    (
+        Column("request_id", "STRING", "Names what is counted on what.", required=True),
+        Column("requested_at", "TIMESTAMP", "When it was first asked for.", required=True),
+        Column("model_name", "STRING", "Name in models.yaml.", required=True),
+        Column("feature", "STRING", "A column; empty: the prediction.", required=True),
+        Column("kind", "STRING", "numeric or categorical.", required=True),
+        Column("place", "BIGINT", "Of the cut or category; -1: the feature.", required=True),
+        Column("cut", "DOUBLE", "A numeric feature's cut."),
+        Column("category", "STRING", "A categorical feature's category."),
+    ),
+)
+
+FEATURE_PROFILES = Table(
+    "lh_gold.ml_feature_profiles",
+    "What the Spark notebook counted, and nobody else writes: one row a bucket of a feature. All "
+    "rows of an attempt come in one commit; of two attempts the later one counts.",
+    (
+        Column("request_id", "STRING", "The request in ml_profile_requests."),
+        Column("attempt", "STRING", "The notebook's run."),
+        Column("made_at", "TIMESTAMP", "When it began to read."),
+        Column("day", "STRING", "ISO date in UTC; empty: a reference."),
+        Column("feature", "STRING", "A column; empty: the prediction."),
+        Column("bucket", "BIGINT", "From 0; -1 missing, -2 +inf, -3 -inf, -4 unseen, -5 a name."),
+        Column("category", "STRING", "A category's name; null for the others."),
+        Column("n", "BIGINT", "Rows."),
+        Column("s", "DOUBLE", "Sum of the values."),
+        Column("q", "DOUBLE", "Sum of their squared distances from the centre."),
+        Column("lo", "DOUBLE", "The least."),
+        Column("hi", "DOUBLE", "The largest."),
+        Column("centre", "DOUBLE", "Near the values, so that q keeps its digits."),
+        Column("cut", "DOUBLE", "Where the bucket begins; of a reference."),
+        Column("bin_edge", "BOOLEAN", "The cut bounds a PSI bin; of a reference."),
+        Column("odd", "STRING", "What is wrong with the column; on its row of the missing."),
+    ),
+)
+
 TABLES: Mapping[str, Table] = {
-    table.name: table for table in (DRIFT_METRICS, RETRAIN_TRIGGERS, GATE_RESULTS, PROMOTION_AUDIT)
+    table.name: table
+    for table in (
+        *(DRIFT_METRICS, RETRAIN_TRIGGERS, GATE_RESULTS, PROMOTION_AUDIT),
+        *(PROFILE_REQUESTS, FEATURE_PROFILES),
+    )
 }

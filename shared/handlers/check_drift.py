@@ -1,30 +1,41 @@
 """Use case: check models for drift, write what was found, and ask for a retrain where it is due.
 
-A check keeps no state: it is computed again from the rows each time, so a check that died half-way
-is simply done again. The drift package is imported when a check runs, since it needs numpy.
+A check keeps nothing but profiles, which come out the same whoever makes them, so a check that died
+half-way is simply done again. The drift package is imported when a check runs: it needs numpy.
 """
 
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.domain.audit import timestamp
+from shared.errors import LoopError, Unavailable
+from shared.handlers.check_backlog import CheckBacklog, seconds
+from shared.handlers.drift_signals import Signals
+from shared.handlers.kept_profiles import KeptProfiles
+from shared.handlers.publish_rows import METRICS_TABLE, RowLog
+from shared.handlers.settle_triggers import TRIGGERS_TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from datetime import datetime
 
     from shared.catalogue import Model
     from shared.domain.drift.check import Check
-    from shared.ports import MetricSink, ModelVersion, Queues, Registry, Tables, Windows
-
-METRICS_TABLE = "lh_gold.ml_drift_metrics"
-TRIGGERS_TABLE = "lh_gold.ml_retrain_triggers"
-CHECKS_QUEUE = "drift-checks"
-MESSAGE_VERSION = 1
+    from shared.ports import (
+        Marks,
+        MetricSink,
+        ModelVersion,
+        ProfileSource,
+        ProfileStore,
+        Queues,
+        Registry,
+        Tables,
+        Windows,
+    )
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +49,14 @@ class DriftDeps:
     tables: Tables
     metrics: MetricSink
     queues: Queues
+    source: ProfileSource
+    profiles: ProfileStore
+    marks: Marks
+    packages: Callable[[], Mapping[str, str]]
+
+    @property
+    def backlog(self) -> CheckBacklog:
+        return CheckBacklog(self.marks, self.queues)
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,7 @@ class CheckSummary:
     """What checking many models came to.
 
     Attributes:
-        failed: the models that were sent to the queue to be tried again, with the error.
+        failed: the others, with the error; they are on the queue to be tried again.
     """
 
     results: tuple[CheckResult, ...]
@@ -76,44 +95,93 @@ class CheckSummary:
 def check_all(
     deps: DriftDeps, models: Sequence[Model], now: datetime, concurrency: int
 ) -> CheckSummary:
-    """Check many models, some at a time; one that fails is queued and harms no other."""
+    """Check many models, some at a time; one that fails is queued and harms no other.
+
+    What is left undone when this is killed is queued by the sweeper.
+    """
+    now = now.replace(microsecond=0)  # the moment is kept in whole seconds for the sweeper
+    deps.backlog.begin(now)
     with ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="drift") as pool:
-        futures = {model.name: pool.submit(check_model, deps, model, now) for model in models}
-    failed: dict[str, str] = {}
-    for name, future in futures.items():
-        error = future.exception()
+        futures = {pool.submit(check_model, deps, model, now): model.name for model in models}
+        try:
+            outcomes = dict(_outcomes(deps, futures, now))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    ordered = [(model.name, outcomes[model.name]) for model in models]
+    return CheckSummary(
+        tuple(outcome for _, outcome in ordered if isinstance(outcome, CheckResult)),
+        {name: outcome for name, outcome in ordered if isinstance(outcome, str)},
+    )
+
+
+def _outcomes(
+    deps: DriftDeps, futures: Mapping[Future[CheckResult], str], now: datetime
+) -> Iterator[tuple[str, CheckResult | str]]:
+    """Give each model's result, or its error as a text, as they come."""
+    for count, future in enumerate(as_completed(futures), 1):
+        name, error = futures[future], future.exception()
+        outcome = future.result() if error is None else f"{type(error).__name__}: {error}"
         if error is not None:
-            failed[name] = f"{type(error).__name__}: {error}"
-            log.error("drift check of %s failed and is queued", name, exc_info=error)
-            _queue(deps, name, now)
-    done = [future.result() for name, future in futures.items() if name not in failed]
-    return CheckSummary(tuple(done), failed)
+            _failed(deps, name, now, error)
+        came_to = outcome if isinstance(outcome, str) else outcome.decision
+        log.info("drift check %d of %d: %s %s", count, len(futures), name, came_to)
+        yield name, outcome
 
 
-def _queue(deps: DriftDeps, model: str, now: datetime) -> None:
-    message = {"v": MESSAGE_VERSION, "model": model, "at": timestamp(now)}
-    deps.queues.send(CHECKS_QUEUE, message)
+def _failed(deps: DriftDeps, model: str, now: datetime, error: BaseException) -> None:
+    """Have a check tried again, whatever it failed on: a table that is missing may come back.
+
+    A kill is no failure of the check.
+    """
+    if not isinstance(error, Exception):
+        raise error
+    log.error("drift check of %s failed, and is tried again", model, exc_info=error)
+    try:
+        deps.backlog.queue(model, now, now)
+    except Unavailable:
+        log.exception("drift check of %s cannot be queued; the sweeper will", model)
 
 
 def check_model(deps: DriftDeps, model: Model, now: datetime) -> CheckResult:
     """Check a model's champion and challenger; the later trained of the two decides.
 
-    Safe to do again with the same ``now``: tables take each batch once, the log takes it again.
+    Safe to do again with the same ``now``: tables take each batch once, the log at least once.
 
     Raises:
         NoChampion: nothing serves.
         DataError: a version does not say when its training rows end, or rows cannot be read.
         Unavailable: the registry, the lakehouse or the log did not answer.
     """
-    checks = [_check_version(deps, model, version, now) for version in _watched(deps, model)]
-    written = [_append(deps, check, decides=place == 0) for place, check in enumerate(checks)]
+    try:
+        result = _check(deps, model, now)
+    except LoopError as error:
+        if not error.retry:
+            deps.backlog.done(model.name, now)
+        raise
+    deps.backlog.done(model.name, now)
+    return result
+
+
+def _check(deps: DriftDeps, model: Model, now: datetime) -> CheckResult:
+    checks = [
+        _check_version(deps, model, version, now, serves=serves)
+        for version, serves in _watched(deps, model)
+    ]
+    rows = RowLog(deps.tables, deps.metrics, deps.marks)
+    held = rows.begin(model.name, now)
+    written: list[dict[str, Any]] = []
+    for place, check in enumerate(checks):
+        new = _append(deps, check, decides=place == 0)
+        held = held or not new
+        written.extend(new)
     trigger_id = _trigger(deps, checks[0])
-    _publish(deps, written)
+    # last: the alert that follows must find the tables as they are meant to be
+    rows.publish(model.name, now, written, held=held)
     return _result(checks, trigger_id)
 
 
-def _watched(deps: DriftDeps, model: Model) -> list[ModelVersion]:
-    """Give the versions to check, the deciding one first.
+def _watched(deps: DriftDeps, model: Model) -> list[tuple[ModelVersion, bool]]:
+    """Give the versions to check, the deciding one first, and whether each is the one that serves.
 
     A staged challenger that was trained after the champion answers the drift the champion still
     sees; were the champion to decide, the alert would never end.
@@ -123,19 +191,26 @@ def _watched(deps: DriftDeps, model: Model) -> list[ModelVersion]:
     champion = deps.registry.champion(model.name)
     challenger = deps.registry.challenger(model.name)
     if challenger is None or challenger.version == champion.version:
-        return [champion]
+        return [(champion, True)]
     ends = [training_end(found.version, found.tags) for found in (challenger, champion)]
-    return [challenger, champion] if ends[0] >= ends[1] else [champion, challenger]
+    both = [(challenger, False), (champion, True)]
+    return both if ends[0] >= ends[1] else both[::-1]
 
 
-def _check_version(deps: DriftDeps, model: Model, version: ModelVersion, now: datetime) -> Check:
-    from shared.domain.drift.check import Subject, plan_check, run_check, training_end
+def _check_version(
+    deps: DriftDeps, model: Model, version: ModelVersion, now: datetime, *, serves: bool
+) -> Check:
+    from shared.domain.drift.check import Observed, Subject, plan_check, run_check, training_end
 
-    plan = plan_check(model, training_end(version.version, version.tags), now)
-    served, number = deps.windows.served, version.version
-    reference = served(model, number, plan.reference.start, plan.reference.end)
-    pieces = (served(model, number, piece.start, piece.end) for piece in plan.pieces)
-    return run_check(Subject(model, number, version.tags), plan, now, reference, pieces)
+    number = version.version
+    plan = plan_check(model, training_end(number, version.tags), now)
+    kept = KeptProfiles(deps.source, deps.profiles, model, number, now)
+    reference = kept.reference(plan.reference)
+    days = kept.days(reference.spec, *plan.days)
+    answers = (deps.windows.answers(model, number, piece.start, piece.end) for piece in plan.pieces)
+    signals = Signals(deps.windows, deps.packages, model, version, plan, serves)
+    found = Observed(reference, days, answers, signals.measures(reference, days))
+    return run_check(Subject(model, number, version.tags), plan, now, found)
 
 
 def _append(deps: DriftDeps, check: Check, *, decides: bool) -> list[dict[str, Any]]:
@@ -143,20 +218,8 @@ def _append(deps: DriftDeps, check: Check, *, decides: bool) -> list[dict[str, A
 
     rows = [*metric_rows(check), summary_row(check, decides=decides)]
     writer = f"drift:{check.subject.model.name}:{check.subject.version}"
-    deps.tables.append(METRICS_TABLE, rows, writer=writer, batch=_batch(check))
-    return rows
-
-
-def _publish(deps: DriftDeps, written: Sequence[Sequence[Mapping[str, Any]]]) -> None:
-    """Upload last: the alert that follows must find the tables as they are meant to be."""
-    from shared.domain.drift.rows import log_rows
-
-    for rows in written:
-        deps.metrics.upload(log_rows(rows))
-
-
-def _batch(check: Check) -> int:
-    return int(check.now.timestamp())
+    new = deps.tables.append(METRICS_TABLE, rows, writer=writer, batch=seconds(check.now))
+    return rows if new else []
 
 
 def _trigger(deps: DriftDeps, check: Check) -> str:
@@ -166,7 +229,7 @@ def _trigger(deps: DriftDeps, check: Check) -> str:
         return ""
     row = trigger_row(check)
     writer = f"triggers:{check.subject.model.name}"
-    deps.tables.append(TRIGGERS_TABLE, [row], writer=writer, batch=_batch(check))
+    deps.tables.append(TRIGGERS_TABLE, [row], writer=writer, batch=seconds(check.now))
     return str(row["trigger_id"])
 
 

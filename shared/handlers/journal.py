@@ -5,24 +5,29 @@ it is taken again on what is there now; nothing that was decided on an old readi
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.domain.actor import LOOP, Actor
 from shared.domain.audit import AuditEntry, Outcome, extend
-from shared.domain.run import Lock, Run
+from shared.domain.run import Lock, Run, Suppression
 from shared.errors import Conflict, Unavailable
+from shared.handlers.turns import Turns
 from shared.ports import Clock, Commit, RunStore, Snapshot
 
-ATTEMPTS = 20  # a conflict means that another writer got on, so this is contention, not failure
+ATTEMPTS = 60
+"""A conflict means that another worker got on, so this is contention, not failure. Against ten
+workers that never rest, 60 lost writes in a row happen once in 500 alerts; 20 once in eight."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a decision writes: the run, the lock, and the entries that explain it."""
+    """What a decision writes: run, lock, suppression, and the entries that explain it."""
 
     run: Run | None = None
     lock: Lock | None = None
     entries: tuple[AuditEntry, ...] = ()
+    suppression: Suppression | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Journal:
 
     store: RunStore
     clock: Clock
+    turns: Turns = field(default_factory=Turns, repr=False, compare=False)
 
     def apply(self, model: str, run_id: str, decide: Decide) -> Applied:
         """Decide and write, again as often as another writer was faster.
@@ -56,6 +62,10 @@ class Journal:
         Raises:
             Unavailable: the store did not answer, or other writers never let go.
         """
+        with self.turns.of(model):
+            return self._apply(model, run_id, decide)
+
+    def _apply(self, model: str, run_id: str, decide: Decide) -> Applied:
         for _ in range(ATTEMPTS):
             snapshot = self.store.snapshot(model, run_id)
             change = decide(snapshot)
@@ -70,7 +80,8 @@ class Journal:
 
     def _write(self, snapshot: Snapshot, change: Change) -> None:
         rows, head = extend(snapshot.model, snapshot.head, change.entries, self.clock.now())
-        self.store.commit(snapshot, Commit(change.run, change.lock, rows, head))
+        commit = Commit(change.run, change.lock, rows, head, change.suppression)
+        self.store.commit(snapshot, commit)
 
 
 def entry(  # noqa: PLR0913 - an audit entry says who, what, when, why
@@ -83,6 +94,7 @@ def entry(  # noqa: PLR0913 - an audit entry says who, what, when, why
     context: dict[str, object] | None = None,
     from_stage: str = "",
     to_stage: str = "",
+    actor: Actor = LOOP,
 ) -> AuditEntry:
     """Write an entry about a run."""
     return AuditEntry(
@@ -99,4 +111,6 @@ def entry(  # noqa: PLR0913 - an audit entry says who, what, when, why
         model_version=run.version,
         from_stage=from_stage,
         to_stage=to_stage,
+        subject=actor.name,
+        subject_type=actor.kind,
     )

@@ -5,7 +5,7 @@ that promotes is written, with its evidence, before the registry is touched; a r
 finds its verdict and only finishes what is left.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from shared.domain.gates.judge import decide, run_gates
 from shared.domain.gates.result import GateResult, Verdict
 from shared.domain.gates.rows import TABLE, Judged, report, rows, tags
 from shared.domain.run import Run, State
-from shared.errors import DataError, NotFound, Refused
+from shared.errors import DataError, NotFound, Refused, Unavailable
+from shared.handlers.cancel_run import wanted_gone, withdraw
 from shared.handlers.gather_evidence import GatherEvidence
 from shared.handlers.steps import Steps
 from shared.ports import EvidenceStore, ModelVersion, Registry, Tables
@@ -25,6 +26,9 @@ ATTEMPTS = 5
 candidate that takes the worker down with it."""
 
 STAGING = "Staging"
+
+TROUBLE = "trouble"
+"""Where a run's facts hold why its last judgement could not be brought to an end."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class JudgeCandidate:
     tables: Tables
     evidence: EvidenceStore
     timer: Callable[[], float]
+    make_reference: Callable[[Model, ModelVersion], Mapping[str, Any]] | None = None
 
     def __call__(self, model_name: str, run_id: str) -> None:
         """Judge, or finish a judgement; safe to repeat, and to run twice at a time.
@@ -52,10 +57,15 @@ class JudgeCandidate:
             raise NotFound(f"no run {run_id} of model {model_name!r}", subject=run_id)
         if run.state is not State.JUDGING:
             return
+        if wanted_gone(run):
+            withdraw(self.steps, run)
+            return
         if run.facts.get("verdict") == Verdict.PASS:
             self._finish(run)
         elif run.polls >= ATTEMPTS:
-            self._end(run, State.GATE_ERROR, f"judged {run.polls} times without a verdict")
+            last = f"; last: {run.facts[TROUBLE]}" if TROUBLE in run.facts else ""
+            reason = f"judged {run.polls} times without a verdict{last}"
+            self._end(run, State.GATE_ERROR, reason)
         else:
             self._attempt(model, run)
 
@@ -63,17 +73,28 @@ class JudgeCandidate:
         counted = self.steps.rewrite(run, polls=run.polls + 1)
         if not counted.changed or counted.run is None:
             return
+        try:
+            self._take(model, counted.run)
+        except Refused as error:
+            reason = f"the candidate cannot be judged, for something is refused: {error}"
+            self._end(counted.run, State.GATE_ERROR, reason)
+        except Unavailable as error:
+            # the message comes again; the last trouble is the one to tell
+            self.steps.rewrite(counted.run, facts={TROUBLE: str(error)[:1000]})
+            raise
+
+    def _take(self, model: Model, run: Run) -> None:
         made = self.registry.made_by(model.name, run.run_id)
         if len(made) != 1:
             found = ", ".join(version.version for version in made) or "none"
             reason = f"the job should have made one version with this run's id; it made: {found}"
-            self._end(counted.run, State.GATE_ERROR, reason)
+            self._end(run, State.GATE_ERROR, reason)
             return
         try:
-            self._judge(model, counted.run, made[0])
+            self._judge(model, run, made[0])
         except (DataError, NotFound) as error:
             reason = f"there is nothing to judge on: {error}"
-            self._end(counted.run, State.GATE_ERROR, reason, version=made[0].version)
+            self._end(run, State.GATE_ERROR, reason, version=made[0].version)
 
     def _judge(self, model: Model, run: Run, candidate: ModelVersion) -> None:
         now = self.steps.journal.clock.now()
@@ -132,6 +153,7 @@ class JudgeCandidate:
 
     def _stage(self, run: Run) -> None:
         try:
+            context = {**run.facts["context"], **self._reference(run)}
             self.registry.stage_candidate(run.model, run.version)
         except (NotFound, Refused) as error:
             reason = f"all gates passed, and the version cannot be staged: {error}"
@@ -142,9 +164,17 @@ class JudgeCandidate:
             State.STAGED,
             "model.staged",
             reason=run.reason,
-            context=run.facts["context"],
+            context=context,
             stages=(run.facts["from_stage"], STAGING),
         )
+
+    def _reference(self, run: Run) -> dict[str, Any]:
+        """Make what the version's drift is measured from, before anything serves it."""
+        model = self.catalogue.find(run.model)
+        if self.make_reference is None or model is None:
+            return {}
+        version = self.registry.version(run.model, run.version)
+        return {"reference_profile": dict(self.make_reference(model, version))}
 
     def _end(
         self,

@@ -1,13 +1,21 @@
-"""Projects a chain of the ledger to the table the auditors query, each row exactly once."""
+"""Projects a chain of the ledger to the table the auditors query, each row exactly once.
+
+What is new in the ledger may also be the answer to a trigger, so triggers are settled on the way.
+"""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from shared.errors import Refused
+from shared.handlers.settle_triggers import SettleTriggers
 from shared.ports import RunStore, Tables
+
+log = logging.getLogger(__name__)
 
 AUDIT_TABLE = "lh_gold.ml_promotion_audit"
 BATCH_ROWS = 1000
@@ -29,19 +37,34 @@ class ProjectAudit:
     store: RunStore
     tables: Tables
     provenance: Provenance
+    triggers: SettleTriggers | None = None
 
     def __call__(self, chain: str) -> int:
         """Append what is missing; gives the number of rows appended."""
-        appended = 0
+        appended, reached = 0, True
         writer = f"ledger:{chain}"
         last = self.tables.last_batch(AUDIT_TABLE, writer)
         while documents := list(islice(self.store.chain(chain, after=last), BATCH_ROWS)):
             rows = [audit_row(document, self.provenance) for document in documents]
+            if not appended:
+                self._settle(chain)  # before: a chain without news is not looked at again
             batch = int(documents[-1]["sequence"])
             if not self.tables.append(AUDIT_TABLE, rows, writer=writer, batch=batch, after=last):
-                break  # another projection was faster; the next call sees where it came to
+                reached = False  # another projection was faster; the sweeper sends what is left
+                break
             appended, last = appended + len(rows), batch
+        if reached and last:
+            self.store.note_projected(chain, last)
         return appended
+
+    def _settle(self, chain: str) -> None:
+        try:
+            moved = self.triggers(chain) if self.triggers is not None else 0
+        except Refused:
+            # the audit must not wait for a table that will never take it
+            log.exception("the triggers of %s cannot be settled", chain)
+        else:
+            log.info("%s: %d triggers moved on", chain, moved)
 
 
 def audit_row(document: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:

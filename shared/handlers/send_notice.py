@@ -1,11 +1,12 @@
-"""Tells people how a run ended, at least once."""
+"""Tells people how a run ended: at least once, or it is on record that nobody could be told."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from shared.catalogue import Catalogue
 from shared.domain.run import Run, State
-from shared.errors import NotFound
-from shared.handlers.journal import Change, Journal
+from shared.errors import LoopError, NotFound, Refused, Unavailable
+from shared.handlers.journal import Change, Journal, entry
 from shared.ports import Notice, Notifier, Snapshot
 
 TITLES = {
@@ -27,28 +28,47 @@ class SendNotice:
     catalogue: Catalogue
     journal: Journal
     notifier: Notifier
+    patience: timedelta
 
     def __call__(self, model: str, run_id: str) -> None:
         """Send.
 
         Raises:
             NotFound: the model has no such run.
-            Refused: the receiver will never take it.
-            Unavailable: the receiver did not take it; the message comes again.
+            Unavailable: the receiver did not take it; the message comes again, and the sweeper's
+                after it, for as long as the patience lasts.
         """
         run = self.journal.store.snapshot(model, run_id).run
         if run is None:
             raise NotFound(f"no run {run_id} of model {model!r}", subject=run_id)
         if run.notified_at is not None or run.state not in TITLES:
             return
-        self.notifier.send(self._notice(run))
-        self.journal.apply(model, run_id, lambda snapshot: self._told(snapshot, run))
+        failure = self._send(run)
+        self.journal.apply(model, run_id, lambda snapshot: self._told(snapshot, run, failure))
 
-    def _told(self, snapshot: Snapshot, run: Run) -> Change | None:
-        now = snapshot.run
-        if now is None or now.state is not run.state or now.notified_at is not None:
+    def _send(self, run: Run) -> LoopError | None:
+        """Send; give why it will never be taken, or None where it was."""
+        try:
+            self.notifier.send(self._notice(run))
+        except Refused as error:
+            return error
+        except Unavailable as error:
+            if self.journal.clock.now() - run.updated_at < self.patience:
+                raise
+            return error
+        return None
+
+    def _told(self, snapshot: Snapshot, run: Run, failure: LoopError | None) -> Change | None:
+        found, now = snapshot.run, self.journal.clock.now()
+        if found is None or found.state is not run.state or found.notified_at is not None:
             return None
-        return Change(run=replace(now, notified_at=self.journal.clock.now()))
+        told = replace(found, notified_at=now)
+        if failure is None:
+            return Change(run=told)
+        reason = f"nobody was told of this run: {failure}"
+        return Change(
+            told, entries=(entry(told, "notice.failed", now, outcome="failure", reason=reason),)
+        )
 
     def _notice(self, run: Run) -> Notice:
         model = self.catalogue.find(run.model)

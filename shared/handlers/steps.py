@@ -1,7 +1,7 @@
 """Steps of a run that more than one handler takes."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.domain.audit import Outcome
@@ -34,11 +34,12 @@ class Steps:
 
         def decide(snapshot: Snapshot) -> Change | None:
             now = self.journal.clock.now()
-            if not unmoved(snapshot, run):
+            found = snapshot.run
+            if found is None or not unmoved(snapshot, run):
                 return None
             if not owns(snapshot, run):
-                return _lost(run, now)
-            moved = run.to(state, now, reason=reason, **changes)
+                return _lost(found, now)
+            moved = found.to(state, now, reason=reason, **_laid_over(found, changes))
             lock = None if moved.active else Lock("", run.fence, now)
             noted = entry(
                 moved,
@@ -70,11 +71,12 @@ class Steps:
 
         def decide(snapshot: Snapshot) -> Change | None:
             now = self.journal.clock.now()
-            if not unmoved(snapshot, run):
+            found = snapshot.run
+            if found is None or not unmoved(snapshot, run):
                 return None
             if not owns(snapshot, run):
-                return _lost(run, now)
-            kept = replace(run, updated_at=now, **changes)
+                return _lost(found, now)
+            kept = replace(found, updated_at=now, **_laid_over(found, changes))
             if not action:
                 return Change(run=kept)
             noted = entry(
@@ -92,11 +94,16 @@ class Steps:
         stayed = applied.run is not None and applied.run.state is run.state
         return replace(applied, changed=applied.changed and stayed)
 
-    def wait(self, run: Run, seconds: float, reason: str) -> None:
+    def wait(self, run: Run, seconds: float, reason: str, **changes: Any) -> None:
         """Come back to the run later: the step is written first, so that one message counts."""
-        applied = self.rewrite(run, polls=run.polls + 1, reason=reason)
+        due_at = self.due(seconds)
+        applied = self.rewrite(run, polls=run.polls + 1, reason=reason, due_at=due_at, **changes)
         if applied.changed and applied.run is not None:
             self.send(applied.run, delay_seconds=seconds)
+
+    def due(self, seconds: float) -> datetime:
+        """Give the time of a look that comes so much later."""
+        return self.journal.clock.now() + timedelta(seconds=seconds)
 
     def send(self, run: Run, *, delay_seconds: float = 0) -> None:
         """Have the run driven on."""
@@ -122,6 +129,12 @@ def unmoved(snapshot: Snapshot, run: Run) -> bool:
         run.polls,
         run.starts,
     )
+
+
+def _laid_over(found: Run, changes: dict[str, Any]) -> dict[str, Any]:
+    """Give the fields to write; facts are added, for somebody else may have added one meanwhile."""
+    facts = {**found.facts, **changes.get("facts", {})}
+    return {"due_at": None, **changes, "facts": facts}
 
 
 def owns(snapshot: Snapshot, run: Run) -> bool:

@@ -1,47 +1,28 @@
-"""Drives a run from its request to the end of its job: start exactly once, then look.
+"""Drives a run from its request to the end of its job: has it started once, then looks.
 
-Fabric gives no idempotency key, so the intent is written before the request is sent. A run found
-with an intent and no job id is reconciled against the list of job instances before anything is
-asked for again.
+What may go in here: what a job's status means for its run. The start is in ``start_run.py``, the
+waits between two looks are in ``pacing.py``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from shared.catalogue import Catalogue, Model
 from shared.domain.run import Run, State
-from shared.errors import LoopError, NotFound, Refused, Throttled, Unavailable
-from shared.handlers.steps import Steps
+from shared.errors import LoopError, NotFound, Refused, Unavailable
+from shared.handlers.cancel_run import carry_out
+from shared.handlers.pacing import LONGEST_ASKED, PollLimits
+from shared.handlers.start_run import StartRun, cancel_quietly, parameters_of
+from shared.handlers.steps import Steps, owns
 from shared.ports import JobInstance, Jobs, Registry
 
-CLOCK_SKEW = timedelta(seconds=60)
-"""How far Fabric's clock may be behind ours when a start is looked for."""
+TOGETHER = timedelta(seconds=30)
+"""How far ahead looks of runs on one pipeline are taken together: half of Fabric's usual wait."""
 
-BACKOFF = 1.5
-"""Growth of the time between two looks where Fabric does not say when to come back."""
+LAST_WORDS = timedelta(minutes=30)
+"""How long a job is asked to end, past its deadline, by a Fabric that does not answer."""
 
-LONGEST_ASKED = 24 * 3600.0
-"""Seconds of a Retry-After that are believed; a queue cannot hide a message for a week."""
-
-
-@dataclass(frozen=True)
-class PollLimits:
-    """Bounds of the time between two looks at a job, seconds.
-
-    Attributes:
-        longest: where Fabric does not ask for more: coming back too early is throttled again.
-    """
-
-    shortest: float
-    longest: float
-
-    def after(self, polls: int, asked: float | None) -> float:
-        """Give the time to the next look: what Fabric asks for, or growing."""
-        if asked is not None:
-            return max(min(asked, LONGEST_ASKED), self.shortest)
-        return min(self.shortest * BACKOFF ** min(polls, 20), self.longest)
+__all__ = ["LONGEST_ASKED", "PollLimits", "WatchRun", "parameters_of"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +35,10 @@ class WatchRun:
     registry: Registry
     limits: PollLimits
 
+    @property
+    def start(self) -> StartRun:
+        return StartRun(self.catalogue, self.steps, self.jobs, self.registry, self.limits)
+
     def __call__(self, model_name: str, run_id: str, step: int) -> None:
         """Take the next step of a run; safe to repeat, and to run twice at a time.
 
@@ -62,16 +47,25 @@ class WatchRun:
             Unavailable: the store did not answer; the message comes again.
         """
         model = self.catalogue.find(model_name)
-        run = self.steps.journal.store.snapshot(model_name, run_id).run
+        snapshot = self.steps.journal.store.snapshot(model_name, run_id)
+        run = snapshot.run
         if model is None or run is None:
             raise NotFound(f"no run {run_id} of model {model_name!r}", subject=run_id)
         if step < run.polls:
             return  # an older message of a run that was sent again
+        if carry_out(self.steps, self.jobs, model, run):
+            return  # an operator wanted it gone
+        if run.state is State.RUNNING and not owns(snapshot, run):
+            self._give_up(model, run)
+        else:
+            self._step(model, run)
+
+    def _step(self, model: Model, run: Run) -> None:
         match run.state:
             case State.REQUESTED:
-                self._begin(model, run)
+                self.start.begin(model, run)
             case State.STARTING:
-                self._reconcile(model, run)
+                self.start.reconcile(model, run)
             case State.RUNNING:
                 self._look(model, run)
             case State.JUDGING:
@@ -79,125 +73,53 @@ class WatchRun:
             case _:
                 return
 
-    def _begin(self, model: Model, run: Run) -> None:
-        now = self._now()
-        applied = self.steps.move(
-            run,
-            State.STARTING,
-            "job.start",
-            outcome="intent",
-            reason=run.trigger.reason,
-            context={"pipeline_id": model.fabric.pipeline_id},
-            intent_at=now,
-            starts=1,
-        )
-        if applied.changed and applied.run is not None and applied.run.state is State.STARTING:
-            self._ask(model, applied.run)
-
-    def _ask(self, model: Model, run: Run) -> None:
-        try:
-            started = self.jobs.start(model.fabric, parameters_of(model, run))
-        except Refused as error:
-            self._failed(run, State.START_FAILED, "job.start", f"Fabric refused: {error}")
-        except Throttled as error:
-            self._wait(run, error.retry_after, f"Fabric throttles: {error}")
-        except Unavailable as error:
-            self._wait(run, None, f"no answer to the start: {error}")
-        else:
-            if started.instance_id is None:
-                self._wait(run, started.retry_after, "started; the answer named no instance")
-            else:
-                self._started(model, run, started.instance_id, started.retry_after)
-
-    def _started(self, model: Model, run: Run, job_id: str, retry_after: float | None) -> None:
-        deadline = self._now() + timedelta(minutes=model.policy.job_deadline_minutes)
-        applied = self.steps.move(
-            run,
-            State.RUNNING,
-            "job.started",
-            reason=f"job instance {job_id}",
-            context={"job_id": job_id, "starts": run.starts},
-            job_id=job_id,
-            deadline=deadline,
-            polls=run.polls + 1,
-        )
-        if applied.changed and applied.run is not None:
-            self.steps.send(applied.run, delay_seconds=self.limits.after(0, retry_after))
-
-    def _reconcile(self, model: Model, run: Run) -> None:
-        try:
-            found = self._candidates(model, run)
-        except (NotFound, Refused, Unavailable) as error:
-            self._cannot_reconcile(model, run, error)
-            return
-        if len(found) == 1:
-            self._started(model, run, found[0].instance_id, found[0].retry_after)
-        elif found:
-            ids = ", ".join(instance.instance_id for instance in found)
-            reason = f"{len(found)} job instances may be this run's: {ids}"
-            self.steps.move(run, State.HELD, "run.held", reason=reason, outcome="partial")
-        else:
-            self._not_found(model, run)
-
-    def _cannot_reconcile(self, model: Model, run: Run, error: LoopError) -> None:
-        reason = f"cannot look for the start: {error}"
-        patience = timedelta(minutes=model.policy.job_deadline_minutes)
-        if self._now() - (run.intent_at or run.created_at) < patience:
-            self._wait(run, _retry_after(error), reason)
-        else:
-            self.steps.move(run, State.HELD, "run.held", reason=reason, outcome="partial")
-
-    def _candidates(self, model: Model, run: Run) -> list[JobInstance]:
-        since = (run.intent_at or run.created_at) - CLOCK_SKEW
-        owned = self._owned(model)
-        return [
-            instance
-            for instance in self.jobs.instances(model.fabric)
-            if instance.instance_id not in owned
-            and instance.invoke_type == "Manual"
-            and (instance.started_at is None or instance.started_at >= since)
-        ]
-
-    def _owned(self, model: Model) -> set[str]:
-        """Give the jobs that runs have, of every model that shares the pipeline."""
-        place = (model.fabric.workspace_id, model.fabric.pipeline_id)
-        return {
-            run.job_id
-            for other in self.catalogue.models
-            if (other.fabric.workspace_id, other.fabric.pipeline_id) == place
-            for run in self.steps.journal.store.runs(other.name)
-            if run.job_id
-        }
-
-    def _not_found(self, model: Model, run: Run) -> None:
-        intent = run.intent_at or run.created_at
-        grace = timedelta(seconds=model.policy.start_grace_seconds)
-        waited = self._now() - intent
-        if waited < grace:
-            self._wait(run, (grace - waited).total_seconds(), "looking for the lost start")
-        elif self.registry.made_by(model.name, run.run_id):
-            reason = "no job instance is listed, and a version carries the run's id: it was started"
-            applied = self.steps.move(run, State.JUDGING, "job.adopted", reason=reason, polls=0)
-            self._sent_on(applied.run if applied.changed else None)
-        elif run.starts >= model.policy.start_attempts:
-            reason = f"asked {run.starts} times and no job appeared; last: {run.reason}"
-            self._failed(run, State.START_FAILED, "job.start", reason)
-        else:
-            again = self.steps.rewrite(
-                run, "job.start", intent_at=self._now(), starts=run.starts + 1
-            )
-            if again.changed and again.run is not None:
-                self._ask(model, again.run)
+    def _give_up(self, model: Model, run: Run) -> None:
+        """End a run whose model another run has taken; its job would work for nobody."""
+        cancel_quietly(self.jobs, model, run.job_id)
+        self.steps.rewrite(run)
 
     def _look(self, model: Model, run: Run) -> None:
+        together = self._due_together(model, run)
+        if len(together) > 1 and self._look_at_once(together):
+            return
         try:
             job = self.jobs.get(model.fabric, run.job_id)
-        except NotFound as error:
-            self._keep_looking(model, run, None, str(error))
-        except (Refused, Unavailable) as error:
-            self._keep_looking(model, run, _retry_after(error), f"cannot look at the job: {error}")
+        except (NotFound, Refused, Unavailable) as error:
+            reason = str(error) if isinstance(error, NotFound) else f"cannot look: {error}"
+            self._keep_looking(model, run, self._pause(run, error), reason)
         else:
             self._seen(model, run, job)
+
+    def _due_together(self, model: Model, run: Run) -> list[tuple[Model, Run]]:
+        """Give this run, and those of the same pipeline that would be looked at next."""
+        soon = self.steps.journal.clock.now() + TOGETHER
+        return [
+            (model, run),
+            *(
+                (other, beside)
+                for other in self.catalogue.models
+                if other.name != model.name and other.fabric.place == model.fabric.place
+                for beside in self.steps.journal.store.unsettled(other.name)
+                if beside.state is State.RUNNING
+                and beside.due_at is not None
+                and beside.due_at <= soon
+            ),
+        ]
+
+    def _look_at_once(self, together: list[tuple[Model, Run]]) -> bool:
+        """Look at all of them with one request; False: it did not tell of the first."""
+        model, run = together[0]
+        try:
+            listed = self.jobs.instances(model.fabric)
+        except (NotFound, Refused, Unavailable):
+            return False
+        jobs = {job.instance_id: job for job in listed}
+        if run.job_id not in jobs:
+            return False  # a list forgets what ended long ago
+        for other, beside in together:
+            if beside.job_id in jobs:
+                self._seen(other, beside, jobs[beside.job_id])
+        return True
 
     def _seen(self, model: Model, run: Run, job: JobInstance) -> None:
         match job.status:
@@ -206,7 +128,8 @@ class WatchRun:
                 applied = self.steps.move(
                     run, State.JUDGING, "job.completed", reason=reason, polls=0
                 )
-                self._sent_on(applied.run if applied.changed else None)
+                if applied.changed and applied.run is not None:
+                    self.steps.send(applied.run)
             case "Failed":
                 reason = self._failure(model, run, job)
                 self._failed(run, State.JOB_FAILED, "job.failed", reason)
@@ -218,53 +141,31 @@ class WatchRun:
                 self._failed(run, State.JOB_FAILED, "job.deduped", reason)
             case status:
                 # Fabric may add statuses: one that is not known is not an end.
-                self._keep_looking(model, run, job.retry_after, f"job is {status}")
+                pause = self.limits.after(run.polls, job.retry_after)
+                self._keep_looking(model, run, pause, f"job is {status}")
 
-    def _keep_looking(self, model: Model, run: Run, retry_after: float | None, reason: str) -> None:
-        if run.deadline is None or self._now() < run.deadline:
-            self._wait(run, retry_after, reason)
+    def _keep_looking(self, model: Model, run: Run, pause: float, reason: str) -> None:
+        now = self.steps.journal.clock.now()
+        if run.deadline is None or now < run.deadline:
+            self.steps.wait(run, pause, reason)
             return
-        try:
-            self.jobs.cancel(model.fabric, run.job_id)
-        except (NotFound, Refused, Unavailable) as error:
-            reason = f"{reason}; the cancellation was not taken: {error}"
+        untaken = cancel_quietly(self.jobs, model, run.job_id)
+        if untaken.again and now < run.deadline + LAST_WORDS:
+            self.steps.wait(run, pause, f"past its deadline; {untaken.reason}")
+            return
+        reason = f"{reason}; {untaken.reason}" if untaken.reason else reason
         late = f"not over by its deadline {run.deadline:%Y-%m-%d %H:%M}Z ({reason})"
         self._failed(run, State.TIMED_OUT, "job.timed_out", late)
+
+    def _pause(self, run: Run, error: LoopError) -> float:
+        return self.limits.after_error(run.run_id, run.polls, error)
 
     def _failure(self, model: Model, run: Run, job: JobInstance) -> str:
         try:
             detail = self.jobs.failure_text(model.fabric, run.job_id)
         except (NotFound, Refused, Unavailable) as error:
-            detail = f"no detail: {error}"
+            detail = f"{job.failure}; no detail: {error}"
         return f"the job failed: {detail or job.failure}"[:2000]
 
     def _failed(self, run: Run, state: State, action: str, reason: str) -> None:
         self.steps.move(run, state, action, reason=reason, outcome="failure")
-
-    def _wait(self, run: Run, retry_after: float | None, reason: str) -> None:
-        self.steps.wait(run, self.limits.after(run.polls, retry_after), reason)
-
-    def _sent_on(self, run: Run | None) -> None:
-        if run is not None:
-            self.steps.send(run)
-
-    def _now(self) -> datetime:
-        return self.steps.journal.clock.now()
-
-
-def _retry_after(error: LoopError) -> float | None:
-    return error.retry_after if isinstance(error, Throttled) else None
-
-
-def parameters_of(model: Model, run: Run) -> Mapping[str, Any]:
-    """Give the pipeline's parameters: texts only, which every request form can carry."""
-    return {
-        "run_id": run.run_id,
-        "trigger_reason": f"{run.trigger.kind}_alert" if run.trigger.alert_id else run.trigger.kind,
-        "alert_id": run.trigger.alert_id,
-        "model": model.name,
-        "as_of": run.created_at.isoformat(),
-        "cost_center": model.cost_center,
-        "domain": model.domain,
-        "intent": "retrain",
-    }

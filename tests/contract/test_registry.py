@@ -34,6 +34,11 @@ class World(Protocol):
 
     def set_stage(self, model: str, version: str, stage: str) -> None: ...
 
+    def start_run(self) -> str:
+        """Give the id of a training run that takes files."""
+
+    def attached(self, model: str, version: str, name: str) -> bytes: ...
+
 
 class FakeWorld:
     def __init__(self) -> None:
@@ -41,12 +46,18 @@ class FakeWorld:
         self.register = fake.register
         self.set_champion = fake.set_champion
         self.set_stage = fake.set_stage
+        self.attached = lambda *key: fake.attached[key]
+
+    def start_run(self) -> str:
+        return f"run{next(NUMBERS)}"
 
 
 class RealWorld:
-    def __init__(self, uri: str) -> None:
-        self.registry = MlflowRegistry(uri)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.registry = MlflowRegistry(f"sqlite:///{folder}/mlflow.db")
         self.client = self.registry._client
+        self.experiment = self.client.create_experiment("training", (folder / "files").as_uri())
 
     def register(
         self,
@@ -68,10 +79,17 @@ class RealWorld:
         with pytest.warns(FutureWarning):
             self.client.transition_model_version_stage(model, version, stage)
 
+    def start_run(self) -> str:
+        return str(self.client.create_run(self.experiment).info.run_id)
+
+    def attached(self, model: str, version: str, name: str) -> bytes:
+        run_id = self.client.get_model_version(model, version).run_id
+        return Path(self.client.download_artifacts(run_id, name, str(self.folder))).read_bytes()
+
 
 @pytest.fixture(scope="module")
 def sqlite_world(tmp_path_factory: pytest.TempPathFactory) -> RealWorld:
-    return RealWorld(f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db")
+    return RealWorld(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -198,6 +216,7 @@ def test_a_version_that_is_not_there_is_not_found(world: World, model: str, vers
         lambda: world.registry.version(model, version),
         lambda: world.registry.stage_candidate(model, version),
         lambda: world.registry.annotate(model, version, {"a": "1"}),
+        lambda: world.registry.attach(model, version, "a", b""),
     ):
         with pytest.raises(NotFound):
             call()
@@ -245,6 +264,22 @@ def test_tags_are_added_and_replaced_and_the_others_stay(world: World, model: st
 
     tags = world.registry.version(model, version).tags
     assert tags == {"a": "1", "b": "3", "gate.performance": "PASS 0.41 ≥ 0.3"}
+
+
+def test_a_file_is_stored_with_a_version_and_the_last_one_stays(world: World, model: str):
+    version = world.register(model, run_id=world.start_run())
+    world.registry.attach(model, version, "reference.rlp", b"first and longer")
+
+    world.registry.attach(model, version, "reference.rlp", bytes(range(256)))
+
+    assert world.attached(model, version, "reference.rlp") == bytes(range(256))
+
+
+def test_a_version_without_a_run_has_no_place_for_files(world: World, model: str):
+    version = world.register(model)
+
+    with pytest.raises(Refused):
+        world.registry.attach(model, version, "reference.rlp", b"")
 
 
 def test_it_says_what_the_server_can_do(world: World):

@@ -21,7 +21,7 @@ from shared.adapters.run_codec import MAX_DOCUMENT, NEVER_TAKEN
 from shared.adapters.table_store import TableRunStore
 from shared.config import Settings
 from shared.domain.audit import AuditEntry, Head, document_of, extend, verify
-from shared.domain.run import Lock, Run, State, Trigger
+from shared.domain.run import Lock, Run, State, Suppression, Trigger
 from shared.errors import BadInput, Conflict, DataError, Throttled, Unavailable
 from shared.ports import Commit, RunStore, Snapshot
 from tests.fakes.state import FakeRunStore
@@ -66,9 +66,10 @@ def decide(
     *entries: AuditEntry,
     run: Run | None = None,
     lock: Lock | None = None,
+    suppression: Suppression | None = None,
 ) -> Commit:
     rows, head = extend(snapshot.model, snapshot.head, entries, NOW)
-    return Commit(run, lock, rows, head)
+    return Commit(run, lock, rows, head, suppression)
 
 
 def write(store: RunStore, *entries: AuditEntry, run: Run | None = None, **parts: Any) -> None:
@@ -108,6 +109,38 @@ def test_a_reader_sees_exactly_what_was_written(store):
     assert list(verify(store.chain(MODEL), store.head(MODEL))) == []
 
 
+SUPPRESSION = Suppression(
+    until=NOW + timedelta(days=3, microseconds=1),
+    reason="--changeset_1\r\nHTTP/1.1 200 OK\r\n\u2028'stocktaking' ü 🛫 \ud800",
+    actor="ana@example.com",
+    since=NOW,
+)
+
+
+def test_a_suppression_is_read_with_every_run_of_its_model_and_of_no_other(store):
+    assert store.snapshot(MODEL, "run-1").suppression is None
+
+    write(store, entry(), suppression=SUPPRESSION)
+
+    assert store.snapshot(MODEL, "run-1").suppression == SUPPRESSION
+    assert store.snapshot(MODEL, "run-2").suppression == SUPPRESSION
+    assert store.snapshot("credit-default", "run-1").suppression is None
+    assert store.runs(MODEL) == []
+    assert store.chains() == [MODEL]
+
+
+def test_a_suppression_stays_until_another_takes_its_place(store):
+    write(store, entry(), suppression=SUPPRESSION, lock=Lock("run-1", 1, NOW))
+    write(store, entry(), run=make_run())
+    assert store.snapshot(MODEL, "run-1").suppression == SUPPRESSION
+    lifted = replace(SUPPRESSION, until=NOW, reason="counted", actor="bo@example.com")
+
+    write(store, entry(), run=make_run(), suppression=lifted)
+
+    after = store.snapshot(MODEL, "run-1")
+    assert (after.suppression, after.lock) == (lifted, Lock("run-1", 1, NOW))
+
+
 def test_a_run_moves_on_and_its_lock_changes_hands(store):
     write(store, entry(), run=make_run(), lock=Lock("run-1", 1, NOW))
     snapshot = store.snapshot(MODEL, "run-1")
@@ -131,7 +164,9 @@ def test_a_commit_without_rows_leaves_the_chain_as_it_is(store):
     assert store.snapshot(MODEL, "run-1").run == make_run(polls=3)
 
 
-@pytest.mark.parametrize("first", ["run", "lock", "rows", "another run", "nothing at all"])
+@pytest.mark.parametrize(
+    "first", ["run", "lock", "rows", "suppression", "another run", "nothing at all"]
+)
 @pytest.mark.parametrize("known", [False, True])
 def test_a_commit_on_a_stale_snapshot_writes_nothing(store, first, known):
     if known:
@@ -142,6 +177,7 @@ def test_a_commit_on_a_stale_snapshot_writes_nothing(store, first, known):
         "run": ([], {"run": moved}),
         "lock": ([], {"lock": Lock("run-2", 2, NOW)}),
         "rows": ([entry("model.staged")], {}),
+        "suppression": ([], {"suppression": SUPPRESSION}),
         "another run": ([], {"run": make_run("run-2")}),
         "nothing at all": ([], {}),
     }
@@ -179,6 +215,32 @@ def test_models_do_not_disturb_each_other(store):
     assert [run.model for run in store.runs(MODEL)] == [MODEL]
     assert [run.model for run in store.runs("credit-default")] == ["credit-default"]
     assert sorted(store.chains()) == ["credit-default", MODEL]
+
+
+def test_a_chain_is_unprojected_from_its_first_row_until_its_end_was_noted(store):
+    assert store.unprojected() == []
+    write(store, entry(), entry())
+    assert store.unprojected() == [MODEL]
+
+    store.note_projected(MODEL, 1)
+    assert store.unprojected() == [MODEL]
+    store.note_projected(MODEL, 2)
+    assert store.unprojected() == []
+
+    write(store, entry())
+    assert store.unprojected() == [MODEL]
+
+
+def test_what_is_noted_of_a_projection_disturbs_no_decision(store):
+    write(store, entry(), run=make_run())
+    snapshot = store.snapshot(MODEL, "run-1")
+
+    store.note_projected(MODEL, 1)
+    store.commit(snapshot, decide(snapshot, entry(), run=make_run(polls=1)))
+
+    after = store.snapshot(MODEL, "run-1")
+    assert (after.run.polls, after.lock, after.suppression) == (1, NEVER_TAKEN, None)
+    assert store.chains() == [MODEL]
 
 
 @pytest.mark.parametrize("round_", range(5))

@@ -1,17 +1,21 @@
 """What any MetricSink does: the fake and the Logs Ingestion API, as the simulator speaks it."""
 
+import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from local.monitor_simulator.client import SimulatorClient
 from local.processes import free_port, start_process, wait_until_ready
 from shared.adapters.credentials import StaticCredential
-from shared.adapters.logs_ingestion import LogsIngestion
-from shared.errors import ConfigError, LoopError, Refused, Unavailable
+from shared.adapters.logs_ingestion import LogsIngestion, json_row, split_rows
+from shared.errors import ConfigError, LoopError, Refused, Throttled, Unavailable
 from shared.ports import MetricSink
 from tests.fakes.sink import FakeSink
 
@@ -119,6 +123,13 @@ def test_a_service_that_fails_is_unavailable(world: World):
     assert len(world.rows()) == 1
 
 
+def test_a_row_too_large_for_any_call_is_refused_before_anything_is_sent(world: World):
+    with pytest.raises(Refused, match="a row of 10"):
+        world.sink.upload([row(), row(note="x" * 1_000_000)])
+
+    assert world.rows() == []
+
+
 # --- Logs Ingestion only ---------------------------------------------------------------------
 
 
@@ -147,6 +158,75 @@ def test_more_than_a_megabyte_arrives_in_parts_whose_failure_is_told(simulator: 
         sink(simulator.url).upload(rows)
 
     assert 0 < len(simulator.rows()) - before < 40
+
+
+def test_a_call_is_retried_when_the_service_says(simulator: SimulatorClient):
+    waits: list[float] = []
+    before = len(simulator.rows())
+    simulator.order_fault("throttle_ingest", times=2)
+
+    sink(simulator.url, retries=2, sleep=waits.append).upload([row()])
+
+    assert waits == [1.0, 1.0]  # the simulator's Retry-After
+    assert len(simulator.rows()) == before + 1
+
+
+def test_a_service_in_trouble_is_asked_again_after_longer_and_longer(simulator: SimulatorClient):
+    waits: list[float] = []
+    simulator.order_fault("server_error_ingest", times=9)
+
+    with pytest.raises(Unavailable):
+        sink(simulator.url, retries=3, sleep=waits.append).upload([row()])
+
+    simulator.order_fault("server_error_ingest", times=0)
+    assert waits == [1.0, 2.0, 4.0]
+
+
+def test_a_service_that_wants_to_be_left_alone_for_long_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    waits: list[float] = []
+    asked = sink("http://127.0.0.1:1", retries=3, sleep=waits.append)
+    throttled = Throttled("busy", retry_after=3600.0)
+
+    def busy(*_: Any) -> None:
+        raise throttled
+
+    monkeypatch.setattr(asked, "_try", busy)
+
+    with pytest.raises(Throttled):
+        asked.upload([row()])
+
+    assert waits == []
+
+
+@given(
+    st.lists(st.text(max_size=40), max_size=60),
+    st.integers(min_value=300, max_value=2000),
+)
+def test_no_part_is_larger_than_a_call_takes_and_none_is_smaller_than_it_need_be(
+    notes: list[str], most: int
+):
+    rows: list[Any] = [{"note": note} for note in notes]
+
+    parts = list(split_rows(rows, most))
+
+    assert [each for part in parts for each in part] == rows
+    assert all(part and len(json.dumps(part)) <= most for part in parts)
+    assert all(len(json.dumps([*one, two[0]])) > most for one, two in pairwise(parts))
+
+
+def test_rows_that_just_fit_without_their_separators_arrive_in_two_parts(
+    simulator: SimulatorClient,
+):
+    # 16 rows of 65,536 bytes are 1 MiB to the byte, and over it with what stands between them
+    before = len(simulator.rows())
+    empty = len(json.dumps(json_row(row(note=""))))
+    rows = [row(note="x" * (65_536 - empty)) for _ in range(16)]
+
+    sink(simulator.url).upload(rows)
+
+    assert len(simulator.rows()) == before + 16
 
 
 @pytest.mark.parametrize(

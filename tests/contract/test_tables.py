@@ -158,6 +158,28 @@ def test_only_text_columns_can_be_asked_for(tables: Tables, column: str):
         tables.read(TRIGGERS, {column: "x"})
 
 
+def test_rows_are_chosen_by_a_time_they_must_not_be_before(tables: Tables):
+    times = [NOW + timedelta(microseconds=step) for step in (-1, 0, 1)]
+    rows = [trigger(f"t-{place}", triggered_at=time) for place, time in enumerate(times)]
+    tables.append(TRIGGERS, rows, writer="w", batch=1)
+
+    def found(where: dict[str, str] | None = None) -> list[str]:
+        read = tables.read(TRIGGERS, where, since=("triggered_at", NOW))
+        return sorted(row["trigger_id"] for row in read)
+
+    assert found() == ["t-1", "t-2"]
+    assert found({"trigger_id": "t-2"}) == ["t-2"]
+    assert found({"trigger_id": "t-0"}) == []
+
+
+@pytest.mark.parametrize("column", ["nothing", "severity"])
+def test_only_time_columns_have_a_before(tables: Tables, column: str):
+    tables.append(TRIGGERS, [trigger()], writer="w", batch=1)
+
+    with pytest.raises(Refused, match=column):
+        tables.read(TRIGGERS, since=(column, NOW))
+
+
 def test_nan_becomes_null_and_infinity_stays(tables: Tables):
     rows = [{**full(METRICS), "value": value} for value in (math.nan, math.inf, -math.inf)]
 
@@ -255,6 +277,88 @@ def test_different_writers_at_once_all_append(tables: Tables):
 
     assert done == [True] * 8
     assert len(tables.read(METRICS)) == 8
+
+
+# --- updates ---------------------------------------------------------------------------------
+
+
+def statuses(tables: Tables) -> dict[str, str]:
+    return {row["trigger_id"]: row["status"] for row in tables.read(TRIGGERS)}
+
+
+def test_rows_that_are_chosen_are_changed_and_counted(tables: Tables):
+    rows = [trigger("t-1"), trigger("t'2"), trigger("t-3", status="STAGED")]
+    tables.append(TRIGGERS, rows, writer="w", batch=1)
+
+    assert tables.update(TRIGGERS, {"trigger_id": "t'2"}, {"status": "STARTED"}) == 1
+    assert (
+        tables.update(
+            TRIGGERS,
+            {"model_name": "flight-delay", "status": "PENDING"},
+            {"status": "it's over"},
+        )
+        == 1
+    )
+
+    assert statuses(tables) == {"t-1": "it's over", "t'2": "STARTED", "t-3": "STAGED"}
+    (row,) = tables.read(TRIGGERS, {"trigger_id": "t-1"})
+    assert row == trigger("t-1", status="it's over")
+
+
+def test_nothing_chosen_changes_nothing(tables: Tables):
+    tables.append(TRIGGERS, [trigger("t-1")], writer="w", batch=1)
+
+    assert tables.update(TRIGGERS, {"trigger_id": "' OR ''='"}, {"status": "STAGED"}) == 0
+    assert statuses(tables) == {"t-1": "PENDING"}
+
+
+def test_an_update_keeps_what_writers_have_come_to(tables: Tables):
+    tables.append(TRIGGERS, [trigger("t-1")], writer="w", batch=4)
+
+    tables.update(TRIGGERS, {"trigger_id": "t-1"}, {"status": "STAGED"})
+
+    assert tables.last_batch(TRIGGERS, "w") == 4
+    assert not tables.append(TRIGGERS, [trigger("t-2")], writer="w", batch=4)
+
+
+@pytest.mark.parametrize(
+    ("table", "where", "changes"),
+    [
+        (AUDIT, {"chain": "m"}, {"reason": "another"}),
+        (TRIGGERS, {}, {"status": "STAGED"}),
+        (TRIGGERS, {"trigger_id": "t-1"}, {}),
+        (TRIGGERS, {"1=1 OR status": "x"}, {"status": "STAGED"}),
+        (TRIGGERS, {"trigger_id": "t-1"}, {"colour": "red"}),
+        (TRIGGERS, {"trigger_id": "t-1"}, {"severity": "P3"}),
+        (METRICS, {"run_id": "c"}, {"status": "STABLE"}),
+        ("lh_gold.other", {"a": "b"}, {"a": "c"}),
+    ],
+)
+def test_what_may_not_be_changed_is_refused(
+    tables: Tables, table: str, where: dict[str, str], changes: dict[str, str]
+):
+    with pytest.raises(Refused):
+        tables.update(table, where, changes)
+
+
+def test_a_table_that_is_not_there_cannot_be_updated(tables: Tables):
+    with pytest.raises(NoTable):
+        tables.update(TRIGGERS, {"trigger_id": "t-1"}, {"status": "STAGED"})
+
+
+def test_updates_and_appends_at_once_are_all_done(tables: Tables):
+    tables.append(TRIGGERS, [trigger(f"t-{n}") for n in range(3)], writer="w", batch=1)
+
+    def update(number: int) -> bool:
+        return bool(tables.update(TRIGGERS, {"trigger_id": f"t-{number}"}, {"status": "STAGED"}))
+
+    def append(number: int) -> bool:
+        return tables.append(TRIGGERS, [trigger(f"n-{number}")], writer=f"w{number}", batch=1)
+
+    calls = [lambda n=n: update(n) for n in range(3)] + [lambda n=n: append(n) for n in range(3)]
+
+    assert at_once(calls) == [True] * 6
+    assert sorted(statuses(tables).values()) == ["PENDING"] * 3 + ["STAGED"] * 3
 
 
 # --- Delta only ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from shared.errors import DataError, NoTable
@@ -123,15 +124,42 @@ def test_without_a_time_different_actuals_of_one_id_cannot_be_judged(world: Worl
         world.windows.served(model(columns={"actual_timestamp": None}), "1", START, END)
 
 
-@pytest.mark.parametrize("missing", ["temp", "ts", "flight_id", "p", "model_version"])
+@pytest.mark.parametrize("missing", ["ts", "flight_id", "p", "model_version"])
 def test_a_column_that_is_not_there_is_named(world: World, missing: str):
     row = prediction("a")
     del row[missing]
     world.write(PREDICTIONS, [row])
     world.write(ACTUALS, [actual("a", 5.0)])
 
-    with pytest.raises(DataError, match=f"{PREDICTIONS}: no column {missing}"):
-        world.windows.served(MODEL, "1", START, END)
+    for read in (world.windows.served, world.windows.answers):
+        with pytest.raises(DataError, match=f"{PREDICTIONS}: no column {missing}"):
+            read(MODEL, "1", START, END)
+
+
+def test_a_feature_that_is_no_column_is_null_in_every_row(world: World):
+    rows = [prediction("a"), prediction("b")]
+    for row in rows:
+        del row["temp"]
+    world.write(PREDICTIONS, rows)
+    world.write(ACTUALS, [actual("a", 5.0)])
+
+    features = world.windows.served(MODEL, "1", START, END).features
+
+    assert features.to_pydict() == {"temp": [None, None], "origin": ["JFK", "JFK"]}
+    assert pa.types.is_null(features.schema.field("temp").type)
+
+
+def test_answers_are_those_of_the_window_whatever_the_features(world: World):
+    rows = [prediction("a", p=2.0), prediction("b", p=None), prediction("c", END, p=9.0)]
+    for row in rows:
+        del row["temp"]
+    world.write(PREDICTIONS, rows)
+    world.write(ACTUALS, [actual("a", 5.0)])
+
+    answers = world.windows.answers(MODEL, "1", START, END)
+
+    assert answers.prediction.tolist() == [2.0, pytest.approx(math.nan, nan_ok=True)]
+    assert answers.actual.tolist() == [5.0, pytest.approx(math.nan, nan_ok=True)]
 
 
 @pytest.mark.parametrize("missing", ["delay", "known_at", "flight_id"])
@@ -154,6 +182,33 @@ def test_tables_that_are_not_there_are_no_tables(world: World):
     world.write(PREDICTIONS, [prediction("a")])
     with pytest.raises(NoTable, match=ACTUALS):
         world.windows.served(MODEL, "1", START, END)
+
+
+def test_groups_of_what_was_served_are_texts_beside_the_predictions(world: World):
+    rows = [prediction("a", p=0.5, site="north"), prediction("b", p=None, site=None)]
+    world.write(PREDICTIONS, [*rows, prediction("c", END, site="south")])
+    watched = model(drift={"parity_attributes": ["site", "origin"]})
+
+    found = world.windows.groups(watched, "1", START, END)
+
+    assert found.prediction.tolist() == [0.5, pytest.approx(math.nan, nan_ok=True)]
+    assert found.attributes["site"].tolist() == ["north", "(missing)"]
+    assert found.attributes["origin"].tolist() == ["JFK", "JFK"]
+
+
+def test_groups_need_no_actuals(world: World):
+    world.write(PREDICTIONS, [prediction("a")])
+    watched = model(drift={"parity_attributes": ["origin"]})
+
+    assert len(world.windows.groups(watched, "1", START, END).prediction) == 1
+
+
+def test_a_column_of_groups_that_is_not_there_is_named(world: World):
+    world.write(PREDICTIONS, [prediction("a")])
+    watched = model(drift={"parity_attributes": ["site"]})
+
+    with pytest.raises(DataError, match=f"{PREDICTIONS}: no column site"):
+        world.windows.groups(watched, "1", START, END)
 
 
 def test_the_holdout_has_actuals_and_no_predictions(world: World):

@@ -11,11 +11,14 @@ RUN_TAG = "retrain_run_id"
 
 
 class FakeRegistry:
-    """A test registers versions and names the champion; ``faults`` are for every call."""
+    """A test registers versions and names the champion; ``attached`` has the files of the versions;
+    ``faults`` are for every call.
+    """
 
     def __init__(self) -> None:
         self._versions: dict[str, list[ModelVersion]] = {}
         self._aliases: dict[str, dict[str, str]] = {}
+        self.attached: dict[tuple[str, str, str], bytes] = {}
         self.faults = Faults()
 
     def register(
@@ -80,6 +83,14 @@ class FakeRegistry:
         found = self._find(model, version)
         changed = replace(found, tags={**found.tags, **tags}, aliases=frozenset())
         self._versions[model][int(version) - 1] = changed
+        self.faults.after(fault)
+
+    def attach(self, model: str, version: str, name: str, content: bytes) -> None:
+        fault = self.faults.before()
+        if not self._find(model, version).run_id:
+            message = f"{model}: version {version} belongs to no run"
+            raise Refused(message, code="NoRun", subject=model)
+        self.attached[model, version, name] = content
         self.faults.after(fault)
 
     def capabilities(self) -> Mapping[str, bool]:

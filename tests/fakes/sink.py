@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.adapters.logs_ingestion import json_row
+from shared.adapters.logs_ingestion import json_row, split_rows
 from tests.fakes.faults import Faults
 
 
@@ -15,7 +15,7 @@ class FakeSink:
         self.faults = Faults()
 
     def upload(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        documents = [json_row(row) for row in rows]
+        documents = [row for part in split_rows([json_row(row) for row in rows]) for row in part]
         fault = self.faults.before()
         self.rows.extend(documents)
         self.faults.after(fault)

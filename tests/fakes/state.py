@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.adapters import run_codec as codec
 from shared.domain.audit import Head
-from shared.domain.run import Lock, Run
+from shared.domain.run import Lock, Run, Suppression
 from shared.errors import Conflict
 from shared.ports import Commit, Snapshot
 from tests.fakes.faults import Faults
@@ -22,8 +22,10 @@ class _Partition:
     version: int = 0
     runs: dict[str, Run] = field(default_factory=dict)
     lock: Lock = codec.NEVER_TAKEN
+    suppression: Suppression | None = None
     head: Head = field(default_factory=Head)
     documents: tuple[dict[str, Any], ...] = ()
+    projected: int = 0
 
 
 class FakeRunStore:
@@ -42,7 +44,8 @@ class FakeRunStore:
     def snapshot(self, model: str, run_id: str) -> Snapshot:
         codec.run_key(run_id)
         found = self._of(model)
-        return Snapshot(model, found.runs.get(run_id), found.lock, found.head, found.version)
+        run = found.runs.get(run_id)
+        return Snapshot(model, run, found.lock, found.head, found.version, found.suppression)
 
     def commit(self, snapshot: Snapshot, commit: Commit) -> None:
         codec.check_commit(snapshot, commit)
@@ -73,6 +76,15 @@ class FakeRunStore:
     def chains(self) -> Sequence[str]:
         return sorted(name for name, found in self._partitions.items() if found.documents)
 
+    def unprojected(self) -> Sequence[str]:
+        found = self._partitions
+        return [name for name in self.chains() if found[name].head.sequence > found[name].projected]
+
+    def note_projected(self, chain: str, sequence: int) -> None:
+        with self._mutex:
+            noted = replace(self._of(chain), projected=sequence)
+            self._partitions[codec.partition_of(chain)] = noted
+
     def _of(self, model: str) -> _Partition:
         return self._partitions.get(codec.partition_of(model), _Partition())
 
@@ -92,6 +104,14 @@ def _applied(before: _Partition, commit: Commit) -> _Partition:
         version=before.version + 1,
         runs=runs,
         lock=before.lock if commit.lock is None else commit.lock,
+        suppression=_suppression(before, commit),
         head=commit.head,
         documents=before.documents + rows,
     )
+
+
+def _suppression(before: _Partition, commit: Commit) -> Suppression | None:
+    if commit.suppression is None:
+        return before.suppression
+    entity = codec.suppression_entity("model", commit.suppression)
+    return codec.suppression_of(entity)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from shared.adapters.delta_tables import known_table
+from shared.adapters.delta_tables import known_table, require_texts
 from shared.adapters.table_rows import checked_values, require_known_columns
 from shared.errors import NoTable, Refused
 from tests.fakes.faults import Faults
@@ -48,10 +48,32 @@ class FakeTables:
         self.faults.after(fault)
         return True
 
+    def update(self, table: str, where: Mapping[str, str], changes: Mapping[str, str]) -> int:
+        require_texts(table, where, changes)
+        if table not in self._rows:
+            raise NoTable(f"{table}: no such table", subject=table)
+        fault = self.faults.before()
+        with self._lock:
+            chosen = [
+                row
+                for row in self._rows[table]
+                if all(row[name] == value for name, value in where.items())
+            ]
+            for row in chosen:
+                row.update(changes)
+        self.faults.after(fault)
+        return len(chosen)
+
     def last_batch(self, table: str, writer: str) -> int:
         return self._batches.get((table, writer), 0)
 
-    def read(self, table: str, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    def read(
+        self,
+        table: str,
+        where: Mapping[str, str] | None = None,
+        *,
+        since: tuple[str, datetime] | None = None,
+    ) -> list[dict[str, Any]]:
         if table not in self._rows:
             raise NoTable(f"{table}: no such table", subject=table)
         schema = known_table(table)
@@ -60,11 +82,17 @@ class FakeTables:
             if column is None or column.type != "STRING":
                 message = f"{table}.{name}: no text column of this name"
                 raise Refused(message, code="InvalidColumn", subject=table)
+        name, moment = since or ("", None)
+        column = schema.column(name)
+        if name and (column is None or column.type != "TIMESTAMP"):
+            message = f"{table}.{name}: no time column of this name"
+            raise Refused(message, code="InvalidColumn", subject=table)
         wanted = dict(where or {}).items()
         return [
             dict(row)
             for row in self._rows[table]
-            if all(row[name] == value for name, value in wanted)
+            if all(row[key] == value for key, value in wanted)
+            and (moment is None or (row[name] is not None and row[name] >= moment))
         ]
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from shared.adapters.window_columns import MISSING_GROUP
 from shared.catalogue import Columns, Model
 from shared.errors import DataError, NoTable
-from shared.ports import Clock, Window
+from shared.ports import Answers, Clock, Groups, Window
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Faults
 
@@ -33,14 +33,7 @@ class FakeWindows:
     def served(self, model: Model, version: str, start: datetime, end: datetime) -> Window:
         self.faults.before()
         columns = model.columns
-        needed = (columns.timestamp, columns.id, columns.prediction, columns.model_version)
-        rows = self._rows(model.data.predictions, (*needed, *model.feature_names))
-        chosen = [
-            row
-            for row in rows
-            if start <= row[columns.timestamp] < end and row[columns.model_version] == version
-        ]
-        chosen = _latest(chosen, columns)
+        chosen = self._served(model, version, start, end)
         actuals = self._actuals(model)
         return Window(
             start=start,
@@ -49,6 +42,37 @@ class FakeWindows:
             prediction=_floats(row[columns.prediction] for row in chosen),
             actual=_floats(actuals.get(row[columns.id]) for row in chosen),
         )
+
+    def answers(self, model: Model, version: str, start: datetime, end: datetime) -> Answers:
+        window = self.served(model, version, start, end)
+        return Answers(window.prediction, window.actual)
+
+    def groups(self, model: Model, version: str, start: datetime, end: datetime) -> Groups:
+        self.faults.before()
+        names = model.drift.parity_attributes
+        chosen = self._served(model, version, start, end, names)
+        return Groups(
+            _floats(row[model.columns.prediction] for row in chosen),
+            {name: _texts(row[name] for row in chosen) for name in names},
+        )
+
+    def _served(
+        self,
+        model: Model,
+        version: str,
+        start: datetime,
+        end: datetime,
+        names: Sequence[str] = (),
+    ) -> list[Row]:
+        columns = model.columns
+        needed = (columns.timestamp, columns.id, columns.prediction, columns.model_version)
+        rows = self._rows(model.data.predictions, (*needed, *names))
+        chosen = [
+            row
+            for row in rows
+            if start <= row[columns.timestamp] < end and row[columns.model_version] == version
+        ]
+        return _latest(chosen, columns)
 
     def holdout(self, model: Model, until: datetime) -> Window:
         self.faults.before()
@@ -106,7 +130,7 @@ def _latest(rows: list[Row], columns: Columns) -> list[Row]:
 
 
 def _table(rows: Sequence[Row], names: Iterable[str]) -> pa.Table:
-    return pa.table({name: [row[name] for row in rows] for name in names})
+    return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
 
 
 def _floats(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -11,8 +11,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from shared.catalogue import TRIGGER_KINDS, load_catalogue
+from shared.catalogue import load_catalogue
 from shared.errors import ConfigError
+from shared.sections.policy import TRIGGER_KINDS
 from tests.documents import catalogue_document
 from tests.fakes.samples import MODEL, model_document
 
@@ -95,6 +96,15 @@ def test_a_setting_is_not_looked_into_for_more_settings(file: Path):
     assert model.owner == "${SECRET}"
 
 
+def quiet(**changes: Any) -> dict[str, Any]:
+    span = {"start": "2026-12-24T00:00:00Z", "end": "2026-12-27T00:00:00Z", "reason": "holidays"}
+    return {"quiet": [{**span, **changes}]}
+
+
+def cron(expression: str) -> dict[str, Any]:
+    return {"schedule": {"cron": expression}}
+
+
 BAD: list[tuple[Change, str]] = [
     (lambda m: m.update(colour="red"), "models[0].colour: Extra inputs are not permitted"),
     (lambda m: m["gates"].update(fairnes={}), "models[0].gates.fairnes: Extra inputs"),
@@ -117,6 +127,19 @@ BAD: list[tuple[Change, str]] = [
     (lambda m: m.update(drift={"psi_severe": 0.15}), "models[0].drift: psi_moderate < psi_signi"),
     (lambda m: m.update(drift={"sustained": 4}), "models[0].drift: sustained must not be above"),
     (lambda m: m.update(policy={"cooldown_days": {"drift": -1}}), "cooldown_days.drift: Input"),
+    (lambda m: m.update(policy={"held_kinds": ["whim"]}), "policy.held_kinds[0]: Input should"),
+    (lambda m: m.update(policy={"budget": {"runs": 0}}), "policy.budget.runs: Input should be"),
+    (lambda m: m.update(policy=quiet(end="2026-12-24T00:00:00Z")), "start must be before end"),
+    (lambda m: m.update(policy=quiet(start="2026-12-24T00:00:00")), "quiet[0].start: Input should"),
+    (lambda m: m.update(policy=quiet(reason="")), "policy.quiet[0].reason: String should have"),
+    (lambda m: m.update(policy=quiet(kinds=["whim"])), "policy.quiet[0].kinds[0]: Input should"),
+    (lambda m: m.update(policy=cron("0 3 * *")), "'0 3 * *' is no cron expression"),
+    (lambda m: m.update(policy=cron("0 0 3 * * *")), "'0 0 3 * * *' is no cron expression"),
+    (lambda m: m.update(policy=cron("@daily")), "'@daily' is no cron expression"),
+    (lambda m: m.update(policy=cron("R R * * *")), "'R R * * *' is no cron expression"),
+    (lambda m: m.update(policy=cron("0 3 L * *")), "'0 3 L * *' is no cron expression"),
+    (lambda m: m.update(policy=cron("61 3 * * *")), "policy.schedule.cron: '61 3 * * *' names no"),
+    (lambda m: m.update(policy=cron("0 3 30 2 *")), "policy.schedule.cron: '0 3 30 2 *' names no"),
     (lambda m: m.update(policy={"cooldown_days": {"whim": 1}}), "cooldown_days.whim: Extra"),
     (lambda m: m.update(policy={"start_attempts": 0}), "models[0].policy.start_attempts: Input"),
     (lambda m: m["gates"].update(holdout={"max_shift": 1.5}), "models[0].gates.holdout.max_shift"),

@@ -83,6 +83,14 @@ def test_indexing_the_app_loads_nothing_heavy_and_needs_no_setting():
     assert loaded_by(INDEX).isdisjoint(HEAVY)
 
 
+def test_indexing_the_app_leaves_settings_and_storage_to_the_first_call():
+    # Indexing costs what an app of one empty function costs; bench/ingress.py holds the ratio.
+    later = {"pydantic", "yaml", "requests", "aiohttp", "jwt", "cryptography"}
+
+    assert loaded_by("import pydantic, yaml, requests, jwt") & later
+    assert loaded_by(INDEX).isdisjoint(later)
+
+
 def test_an_alert_loads_nothing_heavy_on_its_way_to_the_queue(environment: dict[str, str]):
     assert loaded_by(ALERT, environment).isdisjoint(HEAVY)
 

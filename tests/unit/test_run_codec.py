@@ -51,6 +51,8 @@ RUNS = st.builds(
     version=st.text(max_size=9),
     fence=COUNTS,
     notified_at=MAYBE,
+    asked_at=MAYBE,
+    due_at=MAYBE,
     facts=st.dictionaries(st.text(max_size=9), JSON, max_size=4),
 )
 

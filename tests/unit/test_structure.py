@@ -18,22 +18,27 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "functions": frozenset(
         {"functions", "handlers", "domain", "errors", "bootstrap", "azure.functions"}
     ),
-    "handlers": frozenset({"handlers", "domain", "ports", "errors", "catalogue", "numpy"}),
-    "domain": frozenset({"domain", "errors", "catalogue", "numpy", "pyarrow", "fairlearn"}),
+    "handlers": frozenset(
+        {"sections", "handlers", "domain", "ports", "errors", "catalogue", "numpy"}
+    ),
+    "domain": frozenset(
+        {"sections", "domain", "errors", "catalogue", "numpy", "pyarrow", "fairlearn"}
+    ),
     "adapters": frozenset(
         {
             *("adapters", "domain", "ports", "errors", "config", "catalogue"),
-            *("azure", "deltalake", "mlflow", "numpy", "pandas", "pyarrow"),
-            *("requests", "sqlalchemy", "urllib3"),
+            *("azure", "deltalake", "duckdb", "mlflow", "numpy", "pandas", "pyarrow"),
+            *("jwt", "requests", "sqlalchemy", "urllib3"),
         }
     ),
     "bootstrap": frozenset(
         {"adapters", "handlers", "domain", "ports", "errors", "config", "catalogue", "azure.core"}
     ),
     "config": frozenset({"errors", "pydantic"}),
-    "catalogue": frozenset({"errors", "pydantic", "yaml"}),
+    "catalogue": frozenset({"errors", "sections", "pydantic", "yaml"}),
+    "sections": frozenset({"sections", "pydantic", "croniter"}),
     "errors": frozenset(),
-    "ports": frozenset({"domain", "catalogue", "numpy", "pyarrow"}),
+    "ports": frozenset({"ports", "domain", "catalogue", "numpy", "pyarrow"}),
     "shared": frozenset(),
 }
 

@@ -4,10 +4,12 @@ import json
 import socket
 import threading
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
+from azure.core.credentials import AccessToken
 
+from shared.adapters.fabric_http import CAPACITY_WAIT_SECONDS
 from shared.errors import Refused, Throttled, Unavailable
 from tests.contract.jobs_worlds import TOKEN, UNKNOWN, adapter, items
 
@@ -77,6 +79,92 @@ def test_a_request_says_who_asks_and_carries_the_form_that_works():
     assert "User-Agent: retrain-loop/0.1.0" in head
     assert f"Authorization: Bearer {TOKEN}" in head
     assert json.loads(body) == {"executionData": {"parameters": {"run_id": "run-1"}}}
+
+
+LISTED = [{"name": "run_id", "type": "Text", "value": "run-1"}]
+
+
+@pytest.mark.parametrize(
+    ("form", "job_type", "body"),
+    [
+        ("pipeline_map", "Pipeline", {"executionData": {"parameters": {"run_id": "run-1"}}}),
+        ("pipeline_list", "Pipeline", {"parameters": LISTED}),
+        (
+            "notebook_map",
+            "RunNotebook",
+            {"executionData": {"parameters": {"run_id": {"type": "string", "value": "run-1"}}}},
+        ),
+        ("notebook_list", "RunNotebook", {"parameters": LISTED}),
+        ("spark_job", "sparkjob", {"executionData": {"commandLineArguments": "--run_id run-1"}}),
+    ],
+)
+def test_each_form_has_its_job_type_and_body(form: Any, job_type: str, body: dict[str, Any]):
+    chosen = items(0).model_copy(update={"start_form": form})
+
+    with OneAnswer(raw("202 Accepted")) as server:
+        adapter(server.url).start(chosen, {"run_id": "run-1"})
+
+    head, _, sent = server.asked[0].partition("\r\n\r\n")
+    assert f"jobType={job_type} " in head
+    assert json.loads(sent) == body
+
+
+def test_only_a_pipeline_is_asked_for_its_activities():
+    notebook = items(0).model_copy(update={"start_form": "notebook_map"})
+
+    assert adapter("http://127.0.0.1:9").failure_text(notebook, UNKNOWN) == ""
+
+
+@pytest.mark.parametrize("code", ["CapacityNotActive", "WorkspaceHasNoCapacityAssigned"])
+def test_a_paused_capacity_is_no_refusal_but_a_long_wait(code: str):
+    body = f'{{"errorCode":"{code}","message":"the capacity is paused"}}'
+
+    with OneAnswer(raw("400 Bad", body=body)) as server, pytest.raises(Throttled) as caught:
+        adapter(server.url).start(items(0), {})
+
+    assert caught.value.overloaded
+    assert caught.value.retry_after >= CAPACITY_WAIT_SECONDS
+    assert code in str(caught.value)
+
+
+def test_a_blocked_request_waits_what_it_is_told_and_is_no_overload():
+    answer = raw("429 Too Many", "Retry-After: 57", body='{"errorCode":"RequestBlocked"}')
+
+    with OneAnswer(answer) as server, pytest.raises(Throttled) as caught:
+        adapter(server.url).start(items(0), {})
+
+    assert (caught.value.retry_after, caught.value.overloaded) == (57, False)
+
+
+class Credential:
+    """Gives tokens, and keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def get_token(self, *_: str, **options: Any) -> AccessToken:
+        self.asked.append(options)
+        return AccessToken(f"token-{len(self.asked)}", 2**33)
+
+
+@pytest.mark.parametrize(
+    ("challenge", "options"),
+    [
+        ('Bearer error="insufficient_claims", claims="eyJhIjoiYiJ9"', {"claims": '{"a":"b"}'}),
+        ('Bearer error="insufficient_claims", claims="_w"', {}),
+        ('Bearer error="invalid_token"', {}),
+    ],
+)
+def test_a_token_that_is_not_accepted_is_asked_for_anew_as_the_answer_demands(
+    challenge: str, options: dict[str, Any]
+):
+    credential = Credential()
+    refusal = raw("401 Unauthorized", f"WWW-Authenticate: {challenge}")
+
+    with OneAnswer(refusal) as server, pytest.raises(Unavailable):
+        adapter(server.url, credential).get(items(0), UNKNOWN)
+
+    assert credential.asked == [{}, options]
 
 
 def test_a_password_file_does_not_replace_the_token(

@@ -17,9 +17,12 @@ from shared.catalogue import Model
 from shared.domain.drift.rows import TRIGGERS
 from shared.errors import DataError, NoChampion, Unavailable
 from shared.handlers.check_drift import DriftDeps, check_all, check_model
-from shared.ports import ModelVersion, Window
+from shared.ports import Answers, ModelVersion, Window
+from tests.fakes.marks import FakeMarks
+from tests.fakes.profiles import FakeProfiles, FakeSource
 
 NOW = datetime(2013, 6, 1, 4, tzinfo=UTC)
+TODAY = datetime(2013, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 NO_ID = "00000000-0000-0000-0000-000000000000"
@@ -39,7 +42,7 @@ SEED_COLUMNS = {
 }
 
 
-def model_of(name="delays") -> Model:
+def model_of(name="delays", **windows) -> Model:
     return Model.model_validate(
         {
             "name": name,
@@ -55,6 +58,7 @@ def model_of(name="delays") -> Model:
                 {"name": "distance", "kind": "numeric"},
                 {"name": "carrier", "kind": "categorical"},
             ],
+            "windows": windows,
             "gates": {"performance": {"floor": 0.0}},
         }
     )
@@ -86,8 +90,12 @@ class FakeWindows:
     error_from: datetime = NEVER
     reads: list = field(default_factory=list)
 
-    def served(self, model, version, start, end):
+    def answers(self, model, version, start, end):
         self.reads.append((version, start, end))
+        window = self.served(model, version, start, end)
+        return Answers(window.prediction, window.actual)
+
+    def served(self, model, version, start, end):
         days = [start + DAY * step for step in range(round((end - start) / DAY))]
         days = [day for day in days if day < self.silent_from]
         parts = [self._day(day) for day in days] or [np.empty((0, 3))]
@@ -117,6 +125,13 @@ class FakeTables:
         self.rows.setdefault(table, []).extend(rows)
         return True
 
+    def read(self, table, where, *, since):
+        return [
+            row
+            for row in self.rows[table]
+            if row["model_name"] == where["model_name"] and row[since[0]] >= since[1]
+        ]
+
 
 @dataclass
 class FakeSink:
@@ -138,15 +153,18 @@ class FakeQueues:
 
 
 def version(number, training_end=NOW - 30 * DAY, model="delays", **tags):
-    baseline = {"baseline_rmse": "0.5", "baseline_mape": "0.05", "baseline_r2": "0.75"}
+    figures = {"rmse": "0.5", "mape": "0.05", "r2": "0.75", "ece": "0.1"}
+    baseline = {f"baseline_{name}": value for name, value in figures.items()}
+    baseline |= {"requirements": "numpy==2.0"}
     cutoff = {"training_end": training_end.isoformat()} if training_end else {}
     return ModelVersion(model, number, "r", "Production", frozenset(), baseline | cutoff | tags, "")
 
 
 @pytest.fixture
 def deps():
-    registry = FakeRegistry(champions={"delays": version("3")})
-    return DriftDeps(registry, FakeWindows(), FakeTables(), FakeSink(), FakeQueues())
+    registry, windows = FakeRegistry(champions={"delays": version("3")}), FakeWindows()
+    ports = FakeTables(), FakeSink(), FakeQueues(), FakeSource(windows), FakeProfiles()
+    return DriftDeps(registry, windows, *ports, FakeMarks(), lambda: {"numpy": "2.0"})
 
 
 def metrics(deps):
@@ -205,31 +223,126 @@ def test_lasting_drift_triggers_with_one_pending_row(deps):
 
 
 def test_drift_of_the_last_day_alone_does_not_trigger(deps):
-    deps.windows.drift_from = NOW - DAY
+    deps.windows.drift_from = TODAY - DAY
 
     assert check_model(deps, model_of(), NOW).decision == "NO_TRIGGER"
 
 
-def test_the_check_is_named_by_model_version_and_window_end(deps):
+def test_the_check_is_named_by_model_version_and_moment(deps):
     result = check_model(deps, model_of(), NOW)
 
     text = "delays\n3\n2013-06-01T04:00:00.000000Z"
     assert result.run_id == "check-" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def test_the_rows_of_overlapping_windows_are_read_once(deps):
+def test_the_answers_of_overlapping_windows_are_read_once(deps):
     check_model(deps, model_of(), NOW)
 
-    reference, *pieces = deps.windows.reads
-    cutoff = NOW - 30 * DAY
-    assert reference == ("3", cutoff - 90 * DAY, cutoff)
-    assert [(start, end) for _, start, end in pieces] == [
-        (NOW - 9 * DAY, NOW - 8 * DAY),
-        (NOW - 8 * DAY, NOW - 7 * DAY),
-        (NOW - 7 * DAY, NOW - 2 * DAY),
-        (NOW - 2 * DAY, NOW - DAY),
-        (NOW - DAY, NOW),
+    assert [(start, end) for _, start, end in deps.windows.reads] == [
+        (TODAY - 9 * DAY, TODAY - 8 * DAY),
+        (TODAY - 8 * DAY, TODAY - 7 * DAY),
+        (TODAY - 7 * DAY, TODAY - 2 * DAY),
+        (TODAY - 2 * DAY, TODAY - DAY),
+        (TODAY - DAY, TODAY),
     ]
+
+
+def test_the_first_check_counts_the_reference_and_each_day_once(deps):
+    check_model(deps, model_of(), NOW)
+
+    cutoff = NOW - 30 * DAY
+    assert deps.source.reads == [
+        ("3", cutoff - 90 * DAY, cutoff),
+        ("3", TODAY - 9 * DAY, TODAY),
+    ]
+    assert deps.source.rows == (90 + 9) * 200
+
+
+def test_the_next_day_s_check_counts_the_new_day_only(deps):
+    check_model(deps, model_of(), NOW)
+    deps.source.reads.clear()
+    deps.source.rows = 0
+
+    check_model(deps, model_of(), NOW + DAY)
+
+    assert deps.source.reads == [("3", TODAY, TODAY + DAY)]
+    assert deps.source.rows == 200
+
+
+def test_a_check_on_kept_profiles_says_what_one_that_counts_everything_says(deps):
+    deps.windows.drift_from = NOW - 5 * DAY
+    for step in range(4):
+        check_model(deps, model_of(), NOW + step * DAY)
+    fresh = replace(deps, profiles=FakeProfiles(), tables=FakeTables(), metrics=FakeSink())
+
+    check_model(fresh, model_of(), NOW + 3 * DAY)
+
+    last = [row for row in metrics(deps) if row["run_timestamp"] == NOW + 3 * DAY]
+    assert last == metrics(fresh)
+    assert len(last) > 10
+
+
+def test_a_day_is_counted_anew_until_its_late_rows_have_had_their_time(deps):
+    model = model_of(lag_days=2)
+    check_model(deps, model, NOW)
+    deps.source.reads.clear()
+
+    check_model(deps, model, NOW + DAY)
+
+    assert deps.source.reads == [("3", TODAY - 2 * DAY, TODAY + DAY)]
+    kept = sorted(name.split("/")[-1] for name in deps.profiles.contents)
+    assert kept[-2:] == ["2013-05-30.rlp", "reference.rlp"]
+
+
+@pytest.mark.parametrize("name", ["2013-05-28.rlp", "reference.rlp"])
+def test_a_damaged_profile_is_named_and_made_again(deps, caplog, name):
+    check_model(deps, model_of(), NOW)
+    whole = dict(deps.profiles.contents)
+    path = f"delays/3/{name}"
+    deps.profiles.contents[path] = whole[path][:-40] + b"x" * 40
+    before = list(metrics(deps))
+    deps.tables.batches.clear()
+
+    check_model(deps, model_of(), NOW)
+
+    assert f"profile {path}: damaged" in caplog.text
+    assert deps.profiles.contents == whole
+    assert metrics(deps)[len(before) :] == before
+
+
+def test_another_catalogue_makes_the_profiles_again(deps):
+    check_model(deps, model_of(), NOW)
+    deps.source.reads.clear()
+
+    check_model(deps, model_of(reference_days=60), NOW)
+
+    cutoff = NOW - 30 * DAY
+    assert deps.source.reads == [
+        ("3", cutoff - 60 * DAY, cutoff),
+        ("3", TODAY - 9 * DAY, TODAY),
+    ]
+
+
+def test_a_reference_without_rows_is_not_kept(deps):
+    deps.windows.silent_from = NOW - 200 * DAY
+
+    assert check_model(deps, model_of(), NOW).decision == "INSUFFICIENT_DATA"
+    assert "delays/3/reference.rlp" not in deps.profiles.contents
+
+
+def test_a_store_that_is_down_fails_the_check(deps):
+    deps.profiles.faults.order(Unavailable("blob: 503"))
+
+    with pytest.raises(Unavailable):
+        check_model(deps, model_of(), NOW)
+
+
+def test_errors_are_looked_for_where_the_actuals_have_arrived(deps):
+    check_model(deps, model_of(actual_lag_days=4), NOW)
+
+    assert max(end for _, _, end in deps.windows.reads) == TODAY - 4 * DAY
+    (summary,) = summaries(deps)
+    assert summary["window_end"] == TODAY
 
 
 def test_a_window_summed_from_pieces_has_all_its_rows(deps):
@@ -237,11 +350,11 @@ def test_a_window_summed_from_pieces_has_all_its_rows(deps):
 
     (summary,) = summaries(deps)
     assert (summary["n_reference"], summary["n_current"]) == (90 * 200, 7 * 200)
-    assert (summary["window_start"], summary["window_end"]) == (NOW - 7 * DAY, NOW)
+    assert (summary["window_start"], summary["window_end"]) == (TODAY - 7 * DAY, TODAY)
 
 
 def test_performance_looks_at_rows_after_the_training_only(deps):
-    deps.registry.champions["delays"] = version("3", NOW - 3 * DAY)
+    deps.registry.champions["delays"] = version("3", TODAY - 3 * DAY)
 
     check_model(deps, model_of(), NOW)
 
@@ -278,10 +391,14 @@ def test_an_empty_window_is_insufficient_data_and_no_trigger(deps):
     result = check_model(deps, model_of(), NOW)
 
     (summary,) = summaries(deps)
-    assert (result.decision, result.severity) == ("INSUFFICIENT_DATA", "UNKNOWN")
+    assert (result.decision, result.severity) == ("INSUFFICIENT_DATA", "P1")
     assert (summary["value"], summary["n_current"]) == (None, 0)
     assert "the window has no rows" in summary["note"]
-    assert {row["status"] for row in metrics(deps)} == {"INSUFFICIENT_DATA"}
+    assert "WATCH VOLUME_DROP" in summary["note"]
+    told = {row["feature_name"]: row["status"] for row in metrics(deps)}
+    assert (told.pop("__volume__"), told.pop("__freshness__")) == ("DRIFT", "DRIFT")
+    assert told.pop("__environment__") == "STABLE"
+    assert set(told.values()) == {"INSUFFICIENT_DATA"}
     assert triggers(deps) == []
 
 

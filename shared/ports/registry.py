@@ -1,0 +1,97 @@
+"""The model registry, and what lets a version answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered version, the same whatever the store: all ids are text.
+
+    Attributes:
+        stage: None, Staging, Production or Archived, as text.
+        source: where its artifacts lie.
+    """
+
+    name: str
+    version: str
+    run_id: str
+    stage: str
+    aliases: frozenset[str]
+    tags: Mapping[str, str]
+    source: str
+
+
+class Registry(Protocol):
+    """The model registry. NotFound means it answered; Unavailable means it did not."""
+
+    def champion(self, model: str) -> ModelVersion:
+        """Give the version that serves.
+
+        Raises:
+            NoChampion: the model has none, or does not exist.
+        """
+
+    def challenger(self, model: str) -> ModelVersion | None: ...
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        """Give one version.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+    def made_by(self, model: str, run_id: str) -> Sequence[ModelVersion]:
+        """Give the versions tagged ``retrain_run_id`` = run_id: one, none, or wrongly more."""
+
+    def stage_candidate(self, model: str, version: str) -> None:
+        """Give a version the challenger role (alias, and stage Staging where there are stages)."""
+
+    def annotate(self, model: str, version: str, tags: Mapping[str, str]) -> None: ...
+
+    def attach(self, model: str, version: str, name: str, content: bytes) -> None:
+        """Store a file with a version's artifacts, in place of what has the name.
+
+        Raises:
+            NotFound: there is no such version.
+            Refused: the version has no place for files.
+        """
+
+    def capabilities(self) -> Mapping[str, bool]:
+        """Say which of ``aliases`` and ``stages`` the server has."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a version answered in its own process.
+
+    Attributes:
+        predictions: one a row; NaN where it gave none.
+        latencies_ms: one a single-row call after warm-up, milliseconds; empty if not asked for.
+    """
+
+    predictions: Floats
+    latencies_ms: Floats
+
+
+class Scorer(Protocol):
+    """Loads a version apart from this process and lets it answer."""
+
+    def score(self, version: ModelVersion, rows: pa.Table, *, single_calls: int = 0) -> Scored:
+        """Predict all rows in one call, then ``single_calls`` rows one by one.
+
+        Raises:
+            DataError: it could not be loaded, crashed, hung, or gave something else than one
+                number a row; the message says which.
+        """

@@ -1,0 +1,142 @@
+"""The lakehouse: a model's rows, the app's tables, and the log that alert rules read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from shared.catalogue import Model
+
+    Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows of one time window.
+
+    Attributes:
+        features: one column a feature, in the catalogue's order.
+        prediction: NaN where missing.
+        actual: NaN where it has not arrived.
+        attributes: the declared fairness attributes of a holdout, one text a row.
+    """
+
+    start: datetime
+    end: datetime
+    features: pa.Table
+    prediction: Floats
+    actual: Floats
+    attributes: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return int(self.features.num_rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a version answered for some rows, and what became true; NaN where it is not known."""
+
+    prediction: Floats
+    actual: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """What a version answered for some rows, and the group of each row by attribute, as text."""
+
+    prediction: Floats
+    attributes: Mapping[str, npt.NDArray[np.str_]]
+
+
+class Windows(Protocol):
+    """Reads a model's rows. Raises NoTable, and DataError for a column that is not there."""
+
+    def served(self, model: Model, version: str, start: datetime, end: datetime) -> Window:
+        """Give what a version answered for rows in [start, end), with the actuals known.
+
+        A feature that is no column of the table is a column of type null: that it vanished is for
+        the drift check to say.
+        """
+
+    def answers(self, model: Model, version: str, start: datetime, end: datetime) -> Answers:
+        """Give the same rows' predictions and actuals, without reading a feature."""
+
+    def groups(self, model: Model, version: str, start: datetime, end: datetime) -> Groups:
+        """Give the same rows' predictions and the columns of ``drift.parity_attributes``."""
+
+    def holdout(self, model: Model, until: datetime) -> Window:
+        """Give the rows set aside before ``until`` (the last ``gates.holdout_days`` of them)."""
+
+
+class Tables(Protocol):
+    """Appends to the lakehouse's tables, each batch exactly once."""
+
+    def append(
+        self,
+        table: str,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        writer: str,
+        batch: int,
+        after: int | None = None,
+    ) -> bool:
+        """Append rows as batch number ``batch`` of ``writer``.
+
+        Batches of a writer only grow. Gives False, and writes nothing, where this batch or a
+        later one is there already, or where ``after`` is given and is not the writer's last.
+
+        Raises:
+            Refused: the rows do not fit the table's columns.
+        """
+
+    def update(self, table: str, where: Mapping[str, str], changes: Mapping[str, str]) -> int:
+        """Set text columns of the rows whose columns equal the given texts; gives their number.
+
+        Raises:
+            NoTable: the table does not exist.
+            Refused: the table's columns are not updated in place, or one asked for holds no text.
+        """
+
+    def last_batch(self, table: str, writer: str) -> int:
+        """Give the last batch a writer appended, 0 for none."""
+
+    def read(
+        self,
+        table: str,
+        where: Mapping[str, str] | None = None,
+        *,
+        since: tuple[str, datetime] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Give the rows whose columns equal the given texts, and whose time is not before.
+
+        Raises:
+            NoTable: the table does not exist.
+        """
+
+
+class RowCounts(Protocol):
+    """Counts rows a model could learn from, without reading them."""
+
+    def known(self, model: Model, start: datetime, end: datetime) -> int:
+        """Give how many actuals became known in [start, end), each id once.
+
+        Where the actuals carry no time, rows served in that time count instead.
+
+        Raises:
+            NoTable, DataError: the table or a column of it is not there.
+        """
+
+
+class MetricSink(Protocol):
+    """Where Azure Monitor's alert rules read: the custom log table."""
+
+    def upload(self, rows: Sequence[Mapping[str, Any]]) -> None: ...
