@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.client import StackClient
+from local.drift_files import drift
 from local.node import ToolError
 from local.processes import ProcessError
 from local.scenarios import SCENARIOS, Scenario
@@ -26,6 +27,7 @@ from shared.domain.audit import verify
 from shared.errors import LoopError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Retrain Loop on this machine.")
+app.command()(drift)
 console = Console()
 
 ScenarioName = Annotated[str, typer.Option("--scenario", help=f"One of {', '.join(SCENARIOS)}.")]
@@ -45,12 +47,12 @@ def demo(scenario: ScenarioName = "flights") -> None:
 @app.command()
 def up(scenario: ScenarioName = "flights") -> None:
     """Start the stack and keep it running until Ctrl-C or ``loop down``."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _plainly(), run_stack(_scenario(scenario)) as stack:
         console.print("preparing the scenario's data ...")
         stack.scenario.prepare(stack.workdir)
         console.print(f"running; every URL and key is in {ENDPOINTS}", soft_wrap=True)
         console.print("stop it with Ctrl-C or: loop down")
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         while (fallen := stack.fallen()) is None:
             time.sleep(0.5)
         raise ProcessError(f"{fallen.name} has ended by itself:\n{fallen.log_tail()}")
@@ -146,6 +148,21 @@ def audit(model: str) -> None:
         console.print(f"[red]row {breach.sequence} {breach.reason}[/]")
     console.print(f"{len(documents)} rows, the chain {'is BROKEN' if breaches else 'holds'}")
     raise typer.Exit(1 if breaches else 0)
+
+
+@app.command()
+def chaos(
+    seed: Annotated[int, typer.Option(help="The same seed gives the same storm.")] = 1,
+    alerts: Annotated[int, typer.Option(min=1, help="Alerts, doubles not counted.")] = 500,
+    kills: Annotated[int, typer.Option(min=0, help="How often a worker is killed.")] = 10,
+    models: Annotated[int, typer.Option(min=2, max=500, help="Models in the catalogue.")] = 50,
+) -> None:
+    """Let everything fail at once and check every promise; exit status 1 where one was broken."""
+    from local.chaos.command import Request, run_chaos
+
+    with _plainly():
+        outcome = run_chaos(Request(seed, alerts, kills, models), console)
+    raise typer.Exit(1 if outcome.breaches else 0)
 
 
 def _client() -> StackClient:

@@ -21,7 +21,7 @@ from shared.adapters.clock import write_offset
 from shared.domain.audit import verify
 from shared.domain.run import WORKING, Run
 
-CHECK_SECONDS = 60
+CHECK_SECONDS = 120
 RUN_SECONDS = 240
 
 

@@ -213,6 +213,8 @@ def _environment(endpoints: Endpoints, catalogue: Path) -> dict[str, str]:
         "MODELS_FILE": str(catalogue),
         "DRIFT_SCHEDULE": "0 0 4 * * *",
         "SWEEP_SCHEDULE": "*/20 * * * * *",
+        # once a day: a scenario's clock runs through weeks, and its story is told by the alert
+        "RETRAIN_SCHEDULE": "0 0 6 * * *",
         "FABRIC_API_URL": f"{endpoints.fabric_url}/v1",
         "FABRIC_WORKSPACE_ID": WORKSPACE,
         **item_settings(),

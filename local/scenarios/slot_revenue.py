@@ -18,7 +18,7 @@ _REARRANGED_ON = datetime(2026, 4, 16, tzinfo=UTC)
 _SPEC = ScenarioSpec(
     name="slot-revenue",
     title="Daily revenue of slot machines",
-    model_name="casino-slot-revenue-forecast",
+    model_name="casino-slot-revenue-forecast-gbt",
     experiment="casino-regression",
     notebook="train_slot_revenue.Notebook",
     pipeline="pl_retrain_slot_revenue.DataPipeline",

@@ -18,7 +18,7 @@ from tests.documents import alert_body
 pytestmark = [pytest.mark.loop, pytest.mark.timeout(300), pytest.mark.xdist_group("cli")]
 
 LOOP = Path(sys.executable).with_name("loop")
-MODEL = "casino-slot-revenue-forecast"
+MODEL = "casino-slot-revenue-forecast-gbt"
 
 
 def environment(home: Path) -> dict[str, str]:

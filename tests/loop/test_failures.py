@@ -16,7 +16,7 @@ from tests.documents import alert_document
 
 pytestmark = [pytest.mark.loop, pytest.mark.timeout(600), pytest.mark.xdist_group("failures")]
 
-MODEL = "casino-slot-revenue-forecast"
+MODEL = "casino-slot-revenue-forecast-gbt"
 
 
 @dataclass

@@ -86,13 +86,15 @@ class Worker:
         assert line, self.log.read_text(encoding="utf-8")
         return dict(json.loads(line))
 
-    def request(self, function: str, method: str, body: bytes = b"") -> dict[str, Any]:
+    def request(
+        self, function: str, method: str, body: bytes = b"", **params: str
+    ) -> dict[str, Any]:
         request = {
             "method": method,
             "url": f"http://localhost/api/{function}",
             "headers": {"content-type": "application/json"},
             "query": {},
-            "params": {},
+            "params": params,
             "body": base64.b64encode(body).decode(),
         }
         done = self.invoke(function, "req", request, "http")
@@ -314,3 +316,24 @@ def test_the_ledger_of_an_alert_is_projected_to_the_audit_table(
     assert done["ok"], done["trace"]
     logs = list(Path(environment["LAKEHOUSE_URI"]).rglob("ml_promotion_audit/_delta_log/*.json"))
     assert logs
+
+
+def test_an_operator_s_requests_reach_the_run_that_their_route_names(worker: Worker):
+    body = b'{"reason": "looked at the data"}'
+    asked = worker.request("retrain_model", "POST", body, name=MODEL)
+    receipt = json.loads(asked["body"])
+
+    shown = worker.request("show_run", "GET", name=MODEL, run_id=receipt["run_id"])
+    listed = worker.request("list_runs", "GET", name=MODEL)
+    unknown = worker.request("cancel_any_run", "POST", body, run_id="run-none")
+
+    assert shown["status_code"] == "200"
+    assert json.loads(shown["body"])["trigger"]["kind"] == "manual"
+    assert receipt["run_id"] in {run["run_id"] for run in json.loads(listed["body"])["runs"]}
+    assert unknown["status_code"] == "404"
+
+
+def test_the_retrain_timer_looks_at_a_model_without_rows_and_succeeds(worker: Worker):
+    done = worker.tick("schedule_retrains")
+
+    assert done["ok"], done["trace"]

@@ -22,7 +22,7 @@
 run_id = ""
 trigger_reason = "manual"
 alert_id = ""
-model = "casino-slot-revenue-forecast"
+model = "casino-slot-revenue-forecast-gbt"
 as_of = ""  # ISO 8601; empty means now
 cost_center = "CC-CASINO-ANALYTICS"
 domain = "casino"
@@ -219,12 +219,20 @@ def new_model():
     return Pipeline([("columns", columns), ("trees", trees)])
 
 
+def calibration_error(actual, predicted):
+    """The mean gap between said and seen in ten bins of the prediction, over the mean actual."""
+    bins = pd.qcut(predicted, 10, labels=False, duplicates="drop")
+    gaps = np.bincount(bins, weights=predicted - actual)
+    return float(np.abs(gaps).sum() / np.abs(actual).sum())
+
+
 def scores(fitted, rows):
     predicted = fitted.predict(inputs(rows))
     return {
         "rmse": float(root_mean_squared_error(rows[TARGET], predicted)),
         "mae": float(mean_absolute_error(rows[TARGET], predicted)),
         "r2": float(r2_score(rows[TARGET], predicted)),
+        "ece": calibration_error(rows[TARGET].to_numpy(), predicted),
     }
 
 
@@ -260,6 +268,14 @@ def serialisation():
     return {"serialization_format": "skops", "skops_trusted_types": TRUSTED_TYPES}
 
 
+REQUIREMENTS = [
+    f"scikit-learn=={sklearn.__version__}",
+    f"numpy=={np.__version__}",
+    f"pandas=={pd.__version__}",
+    "skops",
+]
+
+
 def version_tags():
     return {
         "retrain_run_id": run_id,
@@ -275,6 +291,8 @@ def version_tags():
         "holdout_rule": f"{DAY}: proleptic ordinal divisible by {HOLDOUT_EVERY_DAYS}",
         "baseline_rmse": repr(baseline["rmse"]),
         "baseline_r2": repr(baseline["r2"]),
+        "baseline_ece": repr(baseline["ece"]),
+        "requirements": "\n".join(REQUIREMENTS),
         "git_sha": os.environ.get("GIT_SHA", "unknown"),
         "branch": os.environ.get("GIT_BRANCH", "main"),
         "author": os.environ.get("GIT_AUTHOR", "retrain-loop"),
@@ -296,12 +314,7 @@ if version is None:
             "model",
             signature=mlflow.models.infer_signature(sample, fitted.predict(sample)),
             input_example=sample,
-            pip_requirements=[
-                f"scikit-learn=={sklearn.__version__}",
-                f"numpy=={np.__version__}",
-                f"pandas=={pd.__version__}",
-                "skops",
-            ],
+            pip_requirements=REQUIREMENTS,
             **serialisation(),
         )
     # The tags are part of the creation, so no crash leaves a version that no run owns.
