@@ -332,6 +332,7 @@ class App:
             self.profile_store,
             self.marks,
             installed_packages,
+            self.endpoint_monitor,
         )
 
     def check_all(self) -> "CheckSummary":

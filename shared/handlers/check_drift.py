@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shared.catalogue import Model
     from shared.domain.drift.check import Check
     from shared.ports import (
+        EndpointMonitor,
         Marks,
         MetricSink,
         ModelVersion,
@@ -53,6 +54,7 @@ class DriftDeps:
     profiles: ProfileStore
     marks: Marks
     packages: Callable[[], Mapping[str, str]]
+    endpoint: EndpointMonitor | None = None
 
     @property
     def backlog(self) -> CheckBacklog:
@@ -208,7 +210,7 @@ def _check_version(
     reference = kept.reference(plan.reference)
     days = kept.days(reference.spec, *plan.days)
     answers = (deps.windows.answers(model, number, piece.start, piece.end) for piece in plan.pieces)
-    signals = Signals(deps.windows, deps.packages, model, version, plan, serves)
+    signals = Signals(deps.windows, deps.packages, model, version, plan, serves, deps.endpoint)
     found = Observed(reference, days, answers, signals.measures(reference, days))
     return run_check(Subject(model, number, version.tags), plan, now, found)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from shared.errors import DataError, NotFound, Refused, Unavailable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from shared.domain.drift.fairness_drift import Rate
     from shared.domain.drift.measures import Measure
     from shared.domain.drift.spec import DayProfile, Reference
-    from shared.ports import ModelVersion, Windows
+    from shared.ports import EndpointMonitor, ModelVersion, Windows
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Signals:
     Attributes:
         packages: gives the deployed packages, name and version.
         serves: whether the version is the champion: only that one is asked every day.
+        endpoint: says how the online endpoint fares, for models that declare its log.
     """
 
     windows: Windows
@@ -35,6 +38,7 @@ class Signals:
     version: ModelVersion
     plan: Plan
     serves: bool
+    endpoint: EndpointMonitor | None = None
 
     def measures(
         self, reference: Reference, days: Sequence[DayProfile]
@@ -46,6 +50,7 @@ class Signals:
                 window.extend(measures)
         found[0].extend(self._environment())
         found[0].extend(self._importance())
+        found[0].extend(self._endpoint())
         return found
 
     def _serving(
@@ -63,6 +68,21 @@ class Signals:
         rows, end = reference.profile.rows, self.plan.windows[0].end
         found[0].append(stale_measure(end, days, rows, settings))
         return found
+
+    def _endpoint(self) -> list[Measure]:
+        """Ask how the endpoint fares; that nobody can say must not stop the check."""
+        from shared.domain.drift.endpoint import endpoint_measures, endpoint_unknown
+
+        if self.endpoint is None or self.model.endpoint_log is None or not self.serves:
+            return []
+        span = self.plan.windows[0]
+        earlier = span.start - (span.end - span.start)
+        try:
+            now = self.endpoint.signals(self.model, span.start, span.end)
+            before = self.endpoint.signals(self.model, earlier, span.start)
+        except (DataError, NotFound, Refused, Unavailable) as error:
+            return endpoint_unknown(f"the endpoint's log could not be read: {error}")
+        return endpoint_measures(now, before, self.model.drift)
 
     def _environment(self) -> list[Measure]:
         from shared.domain.drift.environment import environment_measure

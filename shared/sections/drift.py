@@ -87,6 +87,15 @@ class DriftSettings(Section):
     """Fall of the rows a day below the reference's, relative. Source: severity matrix."""
     freshness_hours: Annotated[float, Field(gt=0)] = 24.0
     """Hours without a row after which what is served is stale. House rule: a daily check."""
+    endpoint_p95_ms: Annotated[float, Field(gt=0)] = 100.0
+    """95th percentile of the online endpoint's durations that is told, milliseconds. Source: MLOps
+    anchor, gate 4 bounds the 99th by it, so the 95th all the more."""
+    endpoint_p99_ms: Annotated[float, Field(gt=0)] = 100.0
+    """99th percentile of the same, milliseconds. Source: MLOps anchor, gate 4."""
+    endpoint_error_rate: Fraction = 0.01
+    """Share of the endpoint's requests not answered well. Source: MLOps anchor, rollback at 1 %."""
+    endpoint_request_drop: Fraction = 0.50
+    """Fall of the endpoint's requests below the window before. Source: MLOps anchor, serving."""
     importance: bool = False
     """Whether the shift of the features' importance is computed, which reads rows of both sides
     with their actuals. It is advice: it never decides alone."""

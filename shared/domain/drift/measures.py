@@ -49,6 +49,10 @@ class Metric(StrEnum):
     VOLUME_DROP = "VOLUME_DROP"
     STALE_HOURS = "STALE_HOURS"
     PACKAGES_DIFFER = "PACKAGES_DIFFER"
+    ENDPOINT_P95_MS = "ENDPOINT_P95_MS"
+    ENDPOINT_P99_MS = "ENDPOINT_P99_MS"
+    ENDPOINT_ERROR_RATE = "ENDPOINT_ERROR_RATE"
+    ENDPOINT_REQUEST_DROP = "ENDPOINT_REQUEST_DROP"
     DRIFT_VERDICT = "DRIFT_VERDICT"
     DRIFT_VERDICT_CHAMPION = "DRIFT_VERDICT_CHAMPION"
 
@@ -65,6 +69,10 @@ WATCHED = frozenset(
         Metric.VOLUME_DROP,
         Metric.STALE_HOURS,
         Metric.PACKAGES_DIFFER,
+        Metric.ENDPOINT_P95_MS,
+        Metric.ENDPOINT_P99_MS,
+        Metric.ENDPOINT_ERROR_RATE,
+        Metric.ENDPOINT_REQUEST_DROP,
     }
 )
 """Metrics that are told and graded, and never ask for a retrain: it is not what would mend them,

@@ -66,6 +66,10 @@ WARNINGS = {
     Metric.VOLUME_DROP: "VOLUME_DROP",
     Metric.STALE_HOURS: "STALE_DATA",
     Metric.PACKAGES_DIFFER: "PACKAGES_DIFFER",
+    Metric.ENDPOINT_P95_MS: "ENDPOINT_SLOW",
+    Metric.ENDPOINT_P99_MS: "ENDPOINT_SLOW",
+    Metric.ENDPOINT_ERROR_RATE: "ENDPOINT_ERRORS",
+    Metric.ENDPOINT_REQUEST_DROP: "ENDPOINT_REQUEST_DROP",
 }
 """Codes of what is told and never asks for a retrain."""
 GRAVE = (

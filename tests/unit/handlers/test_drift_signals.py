@@ -13,8 +13,10 @@ from shared.domain.drift.check import plan_check
 from shared.domain.drift.columns import Scratch
 from shared.domain.drift.spec import DayProfile, Reference
 from shared.domain.drift.window import profile_reference
+from shared.errors import Unavailable
 from shared.handlers.drift_signals import Signals
 from shared.ports import Groups, ModelVersion, Window
+from tests.fakes.endpoint import FakeEndpointMonitor, Request
 from tests.fakes.samples import model_document
 
 NOW = datetime(2013, 6, 1, 4, tzinfo=UTC)
@@ -121,3 +123,58 @@ def test_importance_is_measured_where_it_is_asked_for():
     assert latest["IMPORTANCE_SPEARMAN"].value == pytest.approx(1)
     assert all("IMPORTANCE_SPEARMAN" not in window for window in earlier)
     assert [read[0] for read in windows.reads] == ["served", "served"]
+
+
+def with_endpoint(monitor, serves=True):
+    log = {"workspace_id": "6f0d3a52-8c1e-4b67-9a44-2d5b1f7c9e02", "value": "POST /score"}
+    features = [{"name": name, "kind": "numeric"} for name in NAMES]
+    document = model_document(features=features, endpoint_log=log)
+    model = Model.model_validate(document)
+    version = ModelVersion(model.name, "3", "r", "Production", frozenset(), {}, "")
+    plan = plan_check(model, CUTOFF, NOW)
+    return Signals(FakeWindows(), dict, model, version, plan, serves, monitor)
+
+
+def asked(count, days_ago, milliseconds=20.0, ok=True):
+    at = datetime(2013, 6, 1, tzinfo=UTC) - days_ago * DAY
+    return [Request("POST /score", at, milliseconds, ok) for _ in range(count)]
+
+
+def test_a_slow_endpoint_that_fails_and_is_asked_less_is_told_with_its_figures():
+    monitor = FakeEndpointMonitor()
+    monitor.requests = asked(90, 1) + asked(10, 1, milliseconds=400.0, ok=False) + asked(400, 8)
+
+    latest, *earlier = found(with_endpoint(monitor))
+
+    assert latest["ENDPOINT_P99_MS"].value == 400.0
+    assert latest["ENDPOINT_P95_MS"].value == 400.0
+    assert latest["ENDPOINT_ERROR_RATE"].value == pytest.approx(0.1)
+    assert latest["ENDPOINT_REQUEST_DROP"].value == pytest.approx(0.75)
+    assert latest["ENDPOINT_REQUEST_DROP"].value > latest["ENDPOINT_REQUEST_DROP"].threshold
+    assert not any(name.startswith("ENDPOINT") for window in earlier for name in window)
+
+
+def test_an_endpoint_nobody_asked_has_no_figures_and_says_so():
+    latest, *_ = found(with_endpoint(FakeEndpointMonitor()))
+
+    for name in ("ENDPOINT_P95_MS", "ENDPOINT_P99_MS", "ENDPOINT_ERROR_RATE"):
+        assert latest[name].value is None
+        assert latest[name].readiness == "insufficient"
+    assert latest["ENDPOINT_REQUEST_DROP"].note == "no requests before"
+
+
+def test_a_log_that_does_not_answer_is_unknown_and_the_check_goes_on():
+    monitor = FakeEndpointMonitor()
+    monitor.faults.order(Unavailable("log analytics: 503"))
+
+    latest, *_ = found(with_endpoint(monitor))
+
+    assert latest["ENDPOINT_P99_MS"].readiness == "unknown"
+    assert "503" in latest["ENDPOINT_P99_MS"].note
+    assert "VOLUME_DROP" in latest
+
+
+def test_only_the_champions_endpoint_is_looked_at():
+    latest, *_ = found(with_endpoint(FakeEndpointMonitor(), serves=False))
+
+    assert not any(name.startswith("ENDPOINT") for name in latest)
