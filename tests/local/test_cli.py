@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -41,23 +43,31 @@ def loop(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@contextmanager
+def stack_in(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run ``loop up`` until the block ends; whatever it became of, nothing is left."""
+    with (folder / "up.log").open("w") as log:
+        process = subprocess.Popen(
+            [str(LOOP), "up", "--scenario", "slot-revenue"],
+            env=environment(folder),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_for(
+                "the stack", lambda: "running;" in (folder / "up.log").read_text(), seconds=120
+            )
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
-    log = (folder / "up.log").open("w")
-    process = subprocess.Popen(
-        [str(LOOP), "up", "--scenario", "slot-revenue"],
-        env=environment(folder),
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        wait_for("the stack", lambda: "running;" in (folder / "up.log").read_text(), seconds=120)
+    with stack_in(folder):
         yield folder
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        log.close()
 
 
 def test_status_tells_where_everything_runs_and_that_the_app_is_ready(home):
@@ -99,7 +109,7 @@ def test_a_stale_alert_shows_in_the_runs_and_in_the_audit_whose_chain_holds(home
     payload = tmp_path / "alert.json"
     payload.write_bytes(alert_body(model=MODEL))
 
-    posted, runs, audit = loop(home, "alert", str(payload)), loop(home, "runs"), None
+    posted, runs = loop(home, "alert", str(payload)), loop(home, "runs")
     audit = loop(home, "audit", MODEL)
 
     assert posted.returncode == 0
@@ -116,45 +126,29 @@ def test_a_second_stack_is_refused_and_told_how_to_stop_the_first(home):
 
 
 def test_down_stops_every_server_and_leaves_nothing_behind(tmp_path):
-    log = (tmp_path / "up.log").open("w")
-    process = subprocess.Popen(
-        [str(LOOP), "up", "--scenario", "slot-revenue"],
-        env=environment(tmp_path),
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    wait_for("the stack", lambda: "running;" in (tmp_path / "up.log").read_text(), seconds=120)
-    servers = psutil.Process(process.pid).children(recursive=True)
+    with stack_in(tmp_path) as process:
+        servers = psutil.Process(process.pid).children(recursive=True)
 
-    done = loop(tmp_path, "down")
+        done = loop(tmp_path, "down")
 
-    assert done.returncode == 0
-    assert process.wait(30) == 0
+        assert done.returncode == 0
+        assert process.wait(30) == 0
     assert servers
     assert psutil.wait_procs(servers, timeout=10)[1] == []
     assert not (tmp_path / "endpoints.json").exists()
-    log.close()
 
 
 def test_a_stack_that_was_killed_leaves_no_server_and_is_not_taken_for_running(tmp_path):
-    log = (tmp_path / "up.log").open("w")
-    process = subprocess.Popen(
-        [str(LOOP), "up", "--scenario", "slot-revenue"],
-        env=environment(tmp_path),
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    wait_for("the stack", lambda: "running;" in (tmp_path / "up.log").read_text(), seconds=120)
-    servers = psutil.Process(process.pid).children(recursive=True)
+    with stack_in(tmp_path) as process:
+        servers = psutil.Process(process.pid).children(recursive=True)
 
-    process.kill()
-    process.wait()
+        process.kill()
+        process.wait()
 
     assert psutil.wait_procs(servers, timeout=20)[1] == []
     done = loop(tmp_path, "status")
     assert done.returncode == 2
     assert "no stack runs" in done.stdout
-    log.close()
 
 
 def test_asking_where_no_stack_runs_says_how_to_start_one(tmp_path):

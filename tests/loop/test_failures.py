@@ -109,6 +109,7 @@ def test_a_check_of_a_model_whose_table_is_gone_is_tried_again_until_it_is_back(
     aside.rename(table)
 
     wait_for("the check from the queue", lambda: _rows(world, metrics) > seen, seconds=120)
+    assert "tried again" in _log(world)
 
 
 def test_garbage_is_refused_by_name_and_harms_nothing(world):
