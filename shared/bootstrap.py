@@ -19,6 +19,7 @@ from shared.errors import NotFound
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+    from shared.adapters.kql_source import KqlClient
     from shared.adapters.lakehouse import Lakehouse
     from shared.adapters.log_analytics import LogAnalytics
     from shared.adapters.storage_queues import StorageQueues
@@ -195,7 +196,11 @@ class App:
     def endpoint_monitor(self) -> "EndpointMonitor":
         from shared.adapters.endpoint_log import EndpointLogs
 
-        return EndpointLogs(self.log_analytics.workspace)
+        return EndpointLogs(self._workspace)
+
+    def _workspace(self, workspace_id: str) -> "KqlClient":
+        # not self.log_analytics.workspace: it is not set up before a model asks for it
+        return self.log_analytics.workspace(workspace_id)
 
     @cached_property
     def profile_store(self) -> "ProfileStore":

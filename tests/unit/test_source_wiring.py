@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.endpoint_log import EndpointLogs
 from shared.bootstrap import App
 from shared.catalogue import Catalogue, Model
 from shared.config import load_settings
@@ -60,6 +61,18 @@ def test_the_endpoint_monitor_asks_log_analytics():
     with pytest.raises(Unavailable, match="Log Analytics"):
         app(LOGS_QUERY_ENDPOINT=NOBODY).endpoint_monitor.signals(
             model(endpoint_log=log), START, START + HOUR
+        )
+
+
+def test_drift_is_checked_without_log_analytics_where_no_model_asks_for_it():
+    wired = app()
+
+    assert isinstance(wired.endpoint_monitor, EndpointLogs)
+    with pytest.raises(ConfigError, match="LOGS_QUERY_ENDPOINT"):
+        wired.endpoint_monitor.signals(
+            model(endpoint_log={"workspace_id": WORKSPACE, "value": "POST /score"}),
+            START,
+            START + HOUR,
         )
 
 
