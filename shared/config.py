@@ -133,6 +133,20 @@ class Settings(BaseModel):
             for name, url in self._hosts():
                 if url and not _loopback(url):
                     raise ValueError(f"{name}: AUTH_MODE=local allows loopback addresses only")
+            return self
+        for name, url in (*self._hosts(), ("LOGS_QUERY_ENDPOINT", self.logs_query_endpoint)):
+            if url and urlsplit(url).scheme != "https":
+                # without the URL: the webhook's is a secret
+                raise ValueError(f"{name}: must be an https address: tokens and secrets go there")
+        return self
+
+    @model_validator(mode="after")
+    def _poll_in_order(self) -> Self:
+        if self.poll_min_seconds > self.poll_max_seconds:
+            raise ValueError(
+                f"POLL_MIN_SECONDS: {self.poll_min_seconds:g} is above POLL_MAX_SECONDS "
+                f"{self.poll_max_seconds:g}"
+            )
         return self
 
     @model_validator(mode="after")

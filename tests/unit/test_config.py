@@ -143,6 +143,24 @@ def test_the_local_token_is_for_loopback_addresses_alone(name: str, url: str):
     assert f"  {name}: AUTH_MODE=local allows loopback addresses only" in text
 
 
+@pytest.mark.parametrize("url", ["http://example.com/s3cret", "http://127.0.0.1", "example.com"])
+@pytest.mark.parametrize(
+    "name",
+    ["FABRIC_API_URL", "LOGS_INGESTION_ENDPOINT", "LOGS_QUERY_ENDPOINT", "TEAMS_WEBHOOK_URL"],
+)
+def test_in_the_cloud_no_token_and_no_secret_travels_unencrypted(name: str, url: str):
+    text = fault({**CLOUD, name: url})
+
+    assert f"  {name}: must be an https address" in text
+    assert "s3cret" not in text
+
+
+def test_the_shortest_wait_for_a_job_is_not_above_the_longest():
+    text = fault({**CLOUD, "POLL_MIN_SECONDS": "301", "POLL_MAX_SECONDS": "300"})
+
+    assert "  POLL_MIN_SECONDS: 301 is above POLL_MAX_SECONDS 300" in text
+
+
 @pytest.mark.parametrize(
     "url", ["http://localhost:1", "http://127.0.0.2:1/v1", "http://[::1]:1", "http://LOCALHOST"]
 )

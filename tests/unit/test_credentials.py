@@ -11,13 +11,14 @@ from shared.errors import ConfigError
 
 
 def settings(**changes: str) -> Settings:
+    scheme = "http" if changes.get("AUTH_MODE") == "local" else "https"
     return Settings.model_validate(
         {
-            "FABRIC_API_URL": "http://127.0.0.1",
+            "FABRIC_API_URL": f"{scheme}://127.0.0.1",
             "AzureWebJobsStorage": "AccountName=account;AccountKey=a2V5",
             "LAKEHOUSE_URI": "lakehouse",
             "MLFLOW_TRACKING_URI": "http://127.0.0.1",
-            "LOGS_INGESTION_ENDPOINT": "http://127.0.0.1",
+            "LOGS_INGESTION_ENDPOINT": f"{scheme}://127.0.0.1",
             "LOGS_INGESTION_RULE_ID": "dcr-1",
             **changes,
         }
