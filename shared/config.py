@@ -135,7 +135,7 @@ class Settings(BaseModel):
                     raise ValueError(f"{name}: AUTH_MODE=local allows loopback addresses only")
             return self
         for name, url in (*self._hosts(), ("LOGS_QUERY_ENDPOINT", self.logs_query_endpoint)):
-            if url and urlsplit(url).scheme != "https":
+            if url and urlsplit(url).scheme != "https" and not _loopback(url):
                 # without the URL: the webhook's is a secret
                 raise ValueError(f"{name}: must be an https address: tokens and secrets go there")
         return self

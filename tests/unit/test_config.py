@@ -143,7 +143,7 @@ def test_the_local_token_is_for_loopback_addresses_alone(name: str, url: str):
     assert f"  {name}: AUTH_MODE=local allows loopback addresses only" in text
 
 
-@pytest.mark.parametrize("url", ["http://example.com/s3cret", "http://127.0.0.1", "example.com"])
+@pytest.mark.parametrize("url", ["http://example.com/s3cret", "ftp://example.com", "example.com"])
 @pytest.mark.parametrize(
     "name",
     ["FABRIC_API_URL", "LOGS_INGESTION_ENDPOINT", "LOGS_QUERY_ENDPOINT", "TEAMS_WEBHOOK_URL"],
