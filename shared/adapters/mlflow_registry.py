@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+PREVIOUS = "previous-champion"
 STAGING = "Staging"
 PRODUCTION = "Production"
+ARCHIVED = "Archived"
 RUN_TAG = "retrain_run_id"
+REPLACED_TAG = "replaced_version"
+"""Where a server has no aliases: the version that was the champion before this one."""
 
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
 _INVALID = "INVALID_PARAMETER_VALUE"
@@ -69,18 +73,65 @@ class MlflowRegistry:
             Refused: it is the champion, or the server knows neither aliases nor stages.
         """
         candidate = self.version(model, version)
-        if CHAMPION in candidate.aliases or candidate.stage == PRODUCTION:
-            message = f"{model}: version {version} is the champion"
-            raise Refused(message, code="IsChampion", subject=model)
-        has = self.capabilities()
-        if not any(has.values()):
-            message = f"{model}: the registry has neither aliases nor stages"
-            raise Refused(message, code="NoRoles", subject=model)
+        _require_no_champion(candidate)
+        has = self._require_roles(model)
         with _mlflow_errors(f"{model} version {version}"):
             if has["stages"] and candidate.stage != STAGING:
-                self._move_to_staging(model, version)
+                self._move(model, version, STAGING)
             if has["aliases"] and CHALLENGER not in candidate.aliases:
                 self._client.set_registered_model_alias(model, CHALLENGER, version)
+
+    def promote(self, model: str, version: str) -> None:
+        """Make a version the champion.
+
+        The champion's alias moves last but one: until then the one before it serves, and whoever
+        repeats this finds the same champion to remember.
+        """
+        winner = self.version(model, version)
+        has = self._require_roles(model)
+        self._remember(model, version, has)
+        with _mlflow_errors(f"{model} version {version}"):
+            if has["stages"] and winner.stage != PRODUCTION:
+                self._move(model, version, PRODUCTION)
+            if has["aliases"]:
+                if CHAMPION not in winner.aliases:
+                    self._client.set_registered_model_alias(model, CHAMPION, version)
+                if CHALLENGER in winner.aliases:
+                    self._client.delete_registered_model_alias(model, CHALLENGER)
+
+    def _remember(self, model: str, version: str, has: Mapping[str, bool]) -> None:
+        """Name the champion of now as the one before, if it is another one."""
+        try:
+            now = self.champion(model).version
+        except NoChampion:
+            return
+        if now == version:
+            return
+        with _mlflow_errors(f"{model} version {now}"):
+            if has["aliases"]:
+                self._client.set_registered_model_alias(model, PREVIOUS, now)
+            else:
+                self._client.set_model_version_tag(model, version, REPLACED_TAG, now)
+
+    def previous(self, model: str) -> ModelVersion | None:
+        """Give the champion before: by alias, or by what the champion's tag says it replaced."""
+        if self.capabilities()["aliases"]:
+            return self._holder(model, PREVIOUS, "")
+        try:
+            replaced = self.champion(model).tags.get(REPLACED_TAG, "")
+        except NoChampion:
+            return None
+        return self.version(model, replaced) if replaced else None
+
+    def retire(self, model: str, version: str) -> None:
+        found = self.version(model, version)
+        _require_no_champion(found)
+        has = self.capabilities()
+        with _mlflow_errors(f"{model} version {version}"):
+            if has["aliases"] and CHALLENGER in found.aliases:
+                self._client.delete_registered_model_alias(model, CHALLENGER)
+            if has["stages"] and found.stage == STAGING:
+                self._move(model, version, ARCHIVED)
 
     def annotate(self, model: str, version: str, tags: Mapping[str, str]) -> None:
         """Set tags one by one, for there is no call for many: after a failure, some are set.
@@ -166,10 +217,17 @@ class MlflowRegistry:
             if not token:
                 return
 
-    def _move_to_staging(self, model: str, version: str) -> None:
+    def _require_roles(self, model: str) -> Mapping[str, bool]:
+        has = self.capabilities()
+        if not any(has.values()):
+            message = f"{model}: the registry has neither aliases nor stages"
+            raise Refused(message, code="NoRoles", subject=model)
+        return has
+
+    def _move(self, model: str, version: str, stage: str) -> None:
         with _no_stage_warning():
             self._client.transition_model_version_stage(
-                model, version, STAGING, archive_existing_versions=True
+                model, version, stage, archive_existing_versions=stage != ARCHIVED
             )
 
 
@@ -223,6 +281,12 @@ def _has(call: Callable[[], Any]) -> bool:
         if error.code != _INVALID:
             raise
     return True
+
+
+def _require_no_champion(found: ModelVersion) -> None:
+    if CHAMPION in found.aliases or found.stage == PRODUCTION:
+        message = f"{found.name}: version {found.version} is the champion"
+        raise Refused(message, code="IsChampion", subject=found.name)
 
 
 def _require_number(model: str, version: str) -> None:

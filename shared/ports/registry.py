@@ -58,6 +58,28 @@ class Registry(Protocol):
     def stage_candidate(self, model: str, version: str) -> None:
         """Give a version the challenger role (alias, and stage Staging where there are stages)."""
 
+    def promote(self, model: str, version: str) -> None:
+        """Make a version the champion; the one before it is archived and kept as ``previous``.
+
+        Safe to repeat from wherever an earlier attempt has ended. Promotions of one model must not
+        run at the same time: no registry compares before it sets.
+
+        Raises:
+            NotFound: there is no such version.
+            Refused: the server knows neither aliases nor stages.
+        """
+
+    def previous(self, model: str) -> ModelVersion | None:
+        """Give the version that was the champion before; None: there was none."""
+
+    def retire(self, model: str, version: str) -> None:
+        """Take the challenger role from a version and archive it; it may not have the role.
+
+        Raises:
+            NotFound: there is no such version.
+            Refused: it is the champion.
+        """
+
     def annotate(self, model: str, version: str, tags: Mapping[str, str]) -> None: ...
 
     def attach(self, model: str, version: str, name: str, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """What any Registry does: the fake and MLflow on SQLite give the same answers."""
 
+import contextlib
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -208,6 +209,94 @@ def test_the_champion_cannot_be_staged(world: World, model: str, role: str):
     assert world.registry.champion(model).version == version
 
 
+def test_the_promoted_version_serves_and_the_one_before_is_kept(world: World, model: str):
+    old, new = world.register(model), world.register(model)
+    world.registry.promote(model, old)
+    world.registry.stage_candidate(model, new)
+
+    world.registry.promote(model, new)
+
+    champion, previous = world.registry.champion(model), world.registry.previous(model)
+    assert (champion.version, champion.stage, champion.aliases) == (new, "Production", {"champion"})
+    assert previous is not None
+    assert (previous.version, previous.stage) == (old, "Archived")
+    assert previous.aliases == {"previous-champion"}
+    assert world.registry.challenger(model) is None
+
+
+def test_the_first_champion_has_nobody_before_it(world: World, model: str):
+    version = world.register(model)
+
+    world.registry.promote(model, version)
+
+    assert world.registry.champion(model).version == version
+    assert world.registry.previous(model) is None
+
+
+def test_to_promote_twice_is_to_promote_once(world: World, model: str):
+    old, new = world.register(model), world.register(model)
+    world.registry.promote(model, old)
+    world.registry.promote(model, new)
+
+    world.registry.promote(model, new)
+
+    assert world.registry.champion(model).version == new
+    assert world.registry.previous(model).version == old
+
+
+def test_back_and_forth_each_is_the_one_before_the_other(world: World, model: str):
+    first, second = world.register(model), world.register(model)
+    world.registry.promote(model, first)
+    world.registry.promote(model, second)
+
+    world.registry.promote(model, first)
+
+    assert world.registry.champion(model).version == first
+    assert world.registry.champion(model).stage == "Production"
+    assert world.registry.previous(model).version == second
+    assert world.registry.version(model, second).stage == "Archived"
+
+
+def test_promoting_another_leaves_the_challenger_its_role(world: World, model: str):
+    old, new, back = (world.register(model) for _ in range(3))
+    world.registry.promote(model, old)
+    world.registry.stage_candidate(model, new)
+
+    world.registry.promote(model, back)
+
+    assert world.registry.challenger(model).version == new
+
+
+def test_a_retired_challenger_has_no_role(world: World, model: str):
+    version = world.register(model)
+    world.registry.stage_candidate(model, version)
+
+    for _ in range(2):
+        world.registry.retire(model, version)
+
+    assert world.registry.challenger(model) is None
+    assert world.registry.version(model, version).stage == "Archived"
+    assert world.registry.version(model, version).aliases == frozenset()
+
+
+def test_a_version_without_the_role_is_retired_and_the_challenger_stays(world: World, model: str):
+    other, challenger = world.register(model), world.register(model)
+    world.registry.stage_candidate(model, challenger)
+
+    world.registry.retire(model, other)
+
+    assert world.registry.challenger(model).version == challenger
+    assert world.registry.version(model, other).stage == "None"
+
+
+def test_the_champion_cannot_be_retired(world: World, model: str):
+    version = world.register(model)
+    world.registry.promote(model, version)
+
+    with pytest.raises(Refused):
+        world.registry.retire(model, version)
+
+
 @pytest.mark.parametrize("version", ["99", "latest", "", "1.0"])
 def test_a_version_that_is_not_there_is_not_found(world: World, model: str, version: str):
     world.register(model)
@@ -215,6 +304,8 @@ def test_a_version_that_is_not_there_is_not_found(world: World, model: str, vers
     for call in (
         lambda: world.registry.version(model, version),
         lambda: world.registry.stage_candidate(model, version),
+        lambda: world.registry.promote(model, version),
+        lambda: world.registry.retire(model, version),
         lambda: world.registry.annotate(model, version, {"a": "1"}),
         lambda: world.registry.attach(model, version, "a", b""),
     ):
@@ -376,3 +467,57 @@ def test_a_server_with_neither_stages_nobody(sqlite_world: RealWorld, model: str
 
     with pytest.raises(Refused):
         registry.stage_candidate(model, version)
+
+
+@pytest.mark.parametrize(
+    "missing", [set(), ALIAS_CALLS, STAGE_CALLS], ids=["all", "stages", "aliases"]
+)
+@pytest.mark.parametrize("calls", range(1, 5))
+def test_a_promotion_that_broke_off_anywhere_is_finished_by_the_next(
+    sqlite_world: RealWorld, model: str, missing: set[str], calls: int
+):
+    old, new = sqlite_world.register(model), sqlite_world.register(model)
+    registry = limited(sqlite_world, missing)
+    registry.promote(model, old)
+    registry.stage_candidate(model, new)
+    breaking = limited(sqlite_world, missing)
+    breaking.__dict__["_client"] = Breaking(registry._client, calls)
+
+    with contextlib.suppress(Unavailable):
+        breaking.promote(model, new)
+    assert registry.champion(model).version in (old, new)
+    registry.promote(model, new)
+
+    assert registry.champion(model).version == new
+    assert registry.previous(model).version == old
+    assert registry.challenger(model) is None
+
+
+WRITES = {
+    "set_registered_model_alias",
+    "delete_registered_model_alias",
+    "transition_model_version_stage",
+    "set_model_version_tag",
+}
+
+
+class Breaking:
+    """A client whose connection is lost with the answer to its n-th write."""
+
+    def __init__(self, client: Any, calls: int) -> None:
+        self._client = client
+        self._left = calls
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if name not in WRITES:
+            return found
+
+        def write(*args: Any, **how: Any) -> Any:
+            answer = found(*args, **how)
+            self._left -= 1
+            if not self._left:
+                raise ConnectionError
+            return answer
+
+        return write

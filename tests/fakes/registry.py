@@ -67,15 +67,42 @@ class FakeRegistry:
 
     def stage_candidate(self, model: str, version: str) -> None:
         fault = self.faults.before()
-        candidate = self._find(model, version)
-        if "champion" in candidate.aliases or candidate.stage == "Production":
-            message = f"{model}: version {version} is the champion"
-            raise Refused(message, code="IsChampion", subject=model)
+        _require_no_champion(self._find(model, version))
         for item in self._all(model):
             if item.stage == "Staging":
                 self.set_stage(model, item.version, "Archived")
         self.set_stage(model, version, "Staging")
         self._aliases.setdefault(model, {})["challenger"] = version
+        self.faults.after(fault)
+
+    def promote(self, model: str, version: str) -> None:
+        fault = self.faults.before()
+        self._find(model, version)
+        aliases = self._aliases.setdefault(model, {})
+        now = self._holder(model, "champion", "Production")
+        if now is not None and now.version != version:
+            aliases["previous-champion"] = now.version
+        for item in self._all(model):
+            if item.stage == "Production":
+                self.set_stage(model, item.version, "Archived")
+        self.set_stage(model, version, "Production")
+        aliases["champion"] = version
+        if aliases.get("challenger") == version:
+            del aliases["challenger"]
+        self.faults.after(fault)
+
+    def previous(self, model: str) -> ModelVersion | None:
+        self.faults.before()
+        return self._holder(model, "previous-champion", "")
+
+    def retire(self, model: str, version: str) -> None:
+        fault = self.faults.before()
+        found = self._find(model, version)
+        _require_no_champion(found)
+        if "challenger" in found.aliases:
+            del self._aliases[model]["challenger"]
+        if found.stage == "Staging":
+            self.set_stage(model, version, "Archived")
         self.faults.after(fault)
 
     def annotate(self, model: str, version: str, tags: Mapping[str, str]) -> None:
@@ -119,3 +146,9 @@ class FakeRegistry:
             )
             for item in self._versions.get(model, [])
         ]
+
+
+def _require_no_champion(found: ModelVersion) -> None:
+    if "champion" in found.aliases or found.stage == "Production":
+        message = f"{found.name}: version {found.version} is the champion"
+        raise Refused(message, code="IsChampion", subject=found.name)
