@@ -11,7 +11,7 @@ from functions.answers import json_answer, problem, refusal
 from functions.operators import actor_of
 from functions.requests import document_of, moment_in, number_in, state_in, text_in
 from shared.bootstrap import app
-from shared.errors import IllegalTransition, LoopError, Refused
+from shared.errors import DataError, IllegalTransition, LoopError, Refused
 
 if TYPE_CHECKING:
     from shared.bootstrap import App
@@ -33,14 +33,14 @@ def retrain_model(req: func.HttpRequest) -> func.HttpResponse:
     def act(loop: "App") -> func.HttpResponse:
         reason = text_in(document_of(req), "reason")
         # a client that asks again because it got no answer says so by sending the same key
-        key = req.headers.get("idempotency-key", "").strip()[:200] or loop.new_id()
+        key = key_of(loop, req)
         actor = actor_of(loop, req.headers)
         receipt = loop.request_retrain.by_hand(req.route_params["name"], reason, actor, key)
         document = asdict(receipt) | {"status_url": _status_url(receipt)}
         skipped = receipt.state == "skipped"
         return json_answer(HTTPStatus.OK if skipped else HTTPStatus.ACCEPTED, document)
 
-    return _answered(act)
+    return answered(act)
 
 
 @bp.function_name("suppress_model")
@@ -61,7 +61,7 @@ def suppress_model(req: func.HttpRequest) -> func.HttpResponse:
             {"model": model, "until": found.until.isoformat(), "actor": found.actor},
         )
 
-    return _answered(act)
+    return answered(act)
 
 
 @bp.function_name("list_runs")
@@ -79,10 +79,10 @@ def list_runs(req: func.HttpRequest) -> func.HttpResponse:
         )
         found = loop.suppress.standing(model)
         held = {"until": found.until.isoformat(), "reason": found.reason} if found else None
-        documents = [_document(run) for run in runs]
+        documents = [written(run) for run in runs]
         return json_answer(HTTPStatus.OK, {"suppression": held, "runs": documents})
 
-    return _answered(act)
+    return answered(act)
 
 
 @bp.function_name("show_run")
@@ -92,16 +92,16 @@ def show_run(req: func.HttpRequest) -> func.HttpResponse:
 
     def act(loop: "App") -> func.HttpResponse:
         run = loop.read_runs.one(req.route_params["name"], req.route_params["run_id"])
-        return json_answer(HTTPStatus.OK, _document(run))
+        return json_answer(HTTPStatus.OK, written(run))
 
-    return _answered(act)
+    return answered(act)
 
 
 @bp.function_name("cancel_run")
 @bp.route(route="models/{name}/runs/{run_id}/cancel", methods=["POST"], auth_level=KEY)
 def cancel_run(req: func.HttpRequest) -> func.HttpResponse:
     """Cancel a run; 202 where Fabric has not taken it yet, or its start is still being settled."""
-    return _answered(lambda loop: _cancelled(loop, req, req.route_params["name"]))
+    return answered(lambda loop: _cancelled(loop, req, req.route_params["name"]))
 
 
 @bp.function_name("cancel_any_run")
@@ -112,7 +112,7 @@ def cancel_any_run(req: func.HttpRequest) -> func.HttpResponse:
     def act(loop: "App") -> func.HttpResponse:
         return _cancelled(loop, req, loop.read_runs.model_of(req.route_params["run_id"]))
 
-    return _answered(act)
+    return answered(act)
 
 
 @bp.function_name("release_run")
@@ -129,22 +129,27 @@ def release_run(req: func.HttpRequest) -> func.HttpResponse:
             actor,
             job_id=text_in(body, "job_id", required=False),
         )
-        return json_answer(HTTPStatus.ACCEPTED, _document(run))
+        return json_answer(HTTPStatus.ACCEPTED, written(run))
 
-    return _answered(act)
+    return answered(act)
 
 
 def _cancelled(loop: "App", req: func.HttpRequest, model: str) -> func.HttpResponse:
     reason, actor = text_in(document_of(req), "reason"), actor_of(loop, req.headers)
     run = loop.cancel_run(model, req.route_params["run_id"], reason, actor)
     done = str(run.state) == "cancelled"
-    return json_answer(HTTPStatus.OK if done else HTTPStatus.ACCEPTED, _document(run))
+    return json_answer(HTTPStatus.OK if done else HTTPStatus.ACCEPTED, written(run))
 
 
-def _answered(act: Callable[["App"], func.HttpResponse]) -> func.HttpResponse:
+def key_of(loop: "App", req: func.HttpRequest) -> str:
+    """Give what makes a request that comes again the same one."""
+    return req.headers.get("idempotency-key", "").strip()[:200] or loop.new_id()
+
+
+def answered(act: Callable[["App"], func.HttpResponse]) -> func.HttpResponse:
     try:
         return act(app())
-    except IllegalTransition as error:
+    except (IllegalTransition, DataError) as error:
         return problem(HTTPStatus.CONFLICT, str(error))
     except Refused as error:
         return problem(HTTPStatus.BAD_GATEWAY, str(error))
@@ -152,11 +157,11 @@ def _answered(act: Callable[["App"], func.HttpResponse]) -> func.HttpResponse:
         return refusal(error)
 
 
-def _document(run: "Run") -> dict[str, Any]:
+def written(run: "Run") -> dict[str, Any]:
     # imported here: the host indexes the app without the catalogue's libraries
-    from shared.handlers.read_runs import document_of as written
+    from shared.handlers.read_runs import document_of as document
 
-    return written(run)
+    return document(run)
 
 
 def _status_url(receipt: "Receipt") -> str:

@@ -16,6 +16,7 @@ from shared.errors import NotAuthenticated
 
 if TYPE_CHECKING:
     from shared.bootstrap import App
+    from shared.domain.audit import SubjectType
 
 PRINCIPAL = "x-ms-client-principal"
 NAMES = ("preferred_username", "upn", "unique_name", "email", "name", "appid", "azp", "oid")
@@ -25,6 +26,7 @@ LONG_CLAIMS = {
     "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name": "name",
     "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress": "email",
     "http://schemas.microsoft.com/identity/claims/objectidentifier": "oid",
+    "http://schemas.microsoft.com/ws/2008/06/identity/claims/role": "roles",
 }
 """Names that App Service writes out. Source: its claims mapping for Microsoft Entra ID."""
 LONGEST = 200
@@ -45,7 +47,8 @@ def actor_of(app: "App", headers: Mapping[str, str]) -> Actor:
     if app.settings.entra_tenant_id and headers.get("authorization", "").strip():
         caller = app.tokens.check(bearer_token(headers))
         name = (caller.name or caller.subject)[:LONGEST]
-        return Actor(name, "service_principal" if caller.is_app else "user")
+        kind: SubjectType = "service_principal" if caller.is_app else "user"
+        return Actor(name, kind, caller.subject, caller.roles)
     return KEY_HOLDER
 
 
@@ -53,15 +56,18 @@ def _from_principal(header: str) -> Actor:
     """Read what App Service says of the caller it has signed in."""
     try:
         document = json.loads(base64.b64decode(header, validate=True))
-        claims = {_short(claim["typ"]): str(claim["val"]) for claim in document["claims"]}
+        given = [(_short(claim["typ"]), str(claim["val"])) for claim in document["claims"]]
     except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
         raise NotAuthenticated(f"{PRINCIPAL} cannot be read") from None
+    claims = dict(given)
     name = next((claims[key] for key in NAMES if claims.get(key)), "")
     if not name:
         raise NotAuthenticated(f"{PRINCIPAL} names nobody")
     is_app = claims.get("idtyp") == "app" or not any(claims.get(key) for key in NAMES[:5])
     plain = name.encode("utf-8", "replace").decode()[:LONGEST]
-    return Actor(plain, "service_principal" if is_app else "user")
+    roles = frozenset(value for key, value in given if key == "roles")
+    object_id = claims.get("oid", "")
+    return Actor(plain, "service_principal" if is_app else "user", object_id, roles)
 
 
 def _short(claim: Any) -> str:

@@ -18,6 +18,7 @@ bp = func.Blueprint()
 def sweep(timer: func.TimerRequest) -> None:
     """Send again whatever has stalled."""
     log.info("swept %s, late: %s", app().sweep(), timer.past_due)
+    log.info("%d approvals have expired", app().approve_run.expire())
 
 
 @bp.function_name("send_notice")

@@ -29,7 +29,12 @@ BOUNDS = {
     "maximum": "at most",
     "exclusiveMaximum": "below",
 }
-TYPES = {"string": "text", "number": "number", "integer": "whole number"}
+TYPES = {
+    "string": "text",
+    "number": "number",
+    "integer": "whole number",
+    "boolean": "true or false",
+}
 FORMATS = {"path": "path", "password": "secret text"}
 
 

@@ -16,7 +16,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from shared.errors import ConfigError
 from shared.sections.alert_rules import AlertRule
+from shared.sections.approval import Approval
 from shared.sections.base import Column, Days, Fraction, Section
+from shared.sections.challenge import Challenge
 from shared.sections.drift import DriftSettings
 from shared.sections.policy import Policy
 from shared.sections.sources import (
@@ -189,6 +191,9 @@ class Model(Section):
     domain: Name
     regulated: bool
     """Lending, healthcare, hiring, justice: fairness cannot be switched off."""
+    public_safety: bool = False
+    """People are warned or protected by it: a person agrees to each promotion. Source: MLOps
+    anchor, such models are never promoted by themselves."""
     owner: str
     cost_center: str
     runbook: str = ""
@@ -204,6 +209,8 @@ class Model(Section):
     alert_rules: tuple[AlertRule, ...] = ()
     """Alert rules that are about the model though their alerts do not name it."""
     gates: Gates
+    challenge: Challenge = Challenge()
+    approval: Approval = Approval()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -212,7 +219,15 @@ class Model(Section):
             raise ValueError("features: two have the same name")
         if self.regulated and not self.gates.fairness.attributes:
             raise ValueError("gates.fairness.attributes: a regulated model must declare them")
+        if self.approval.mode == "automatic" and (self.regulated or self.public_safety):
+            why = "regulated" if self.regulated else "public_safety"
+            raise ValueError(f"approval.mode: automatic is not for a model that is {why}")
         return self
+
+    @property
+    def approval_required(self) -> bool:
+        """Tell whether a person must agree before the model's champion changes."""
+        return self.regulated or self.public_safety or self.approval.mode == "required"
 
     @property
     def feature_names(self) -> tuple[str, ...]:

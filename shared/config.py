@@ -38,6 +38,8 @@ class Settings(BaseModel):
     """
     sweep_schedule: str = Field(default="0 */5 * * * *", alias="SWEEP_SCHEDULE")
     """NCRONTAB of the sweeper, UTC; the host reads it and knows no default."""
+    challenge_schedule: str = Field(default="0 30 5 * * *", alias="CHALLENGE_SCHEDULE")
+    """NCRONTAB of the champion's comparison, UTC; the host reads it and knows no default."""
     retrain_schedule: str = Field(default="0 */15 * * * *", alias="RETRAIN_SCHEDULE")
     """NCRONTAB of the retrain timer, UTC; the host reads it and knows no default."""
     auth_mode: Literal["entra", "local"] = Field(default="entra", alias="AUTH_MODE")
@@ -63,6 +65,8 @@ class Settings(BaseModel):
     """The application whose tokens may send alerts. Source: Azure Monitor, AzNS AAD Webhook."""
     action_group_role: str = Field(default="ActionGroupsSecureWebhook", alias="ACTION_GROUP_ROLE")
     """The app role such a token must carry. Source: Azure Monitor, secure webhook."""
+    approver_role: str = Field(default="RetrainLoop.Approver", alias="APPROVER_ROLE")
+    """The app role of those who may approve or reject a promotion. House rule."""
     entra_keys_seconds: float = Field(default=43200, gt=0, alias="ENTRA_KEYS_SECONDS")
     """How long fetched keys serve. Source: Microsoft.IdentityModel, 12 h between refreshes."""
     entra_keys_pause_seconds: Seconds = Field(default=60, alias="ENTRA_KEYS_PAUSE_SECONDS")
@@ -120,6 +124,16 @@ class Settings(BaseModel):
     """Address space of a scoring process, MiB; Python with MLflow takes 600 before any model."""
     scoring_seconds: float = Field(default=120, gt=0, alias="SCORING_SECONDS")
     """Wall time of a scoring process; a judgement's four must fit into host.json's timeout."""
+    scoring_file_mb: int = Field(default=256, ge=16, alias="SCORING_FILE_MB")
+    """Size of any file a scoring process writes, MiB. House rule: the answers take 16 a million."""
+    scoring_processes: int = Field(default=64, ge=8, alias="SCORING_PROCESSES")
+    """Processes and threads a scoring process may start; the system does not hold root to it."""
+    artifact_locations: str = Field(default="", alias="ARTIFACT_LOCATIONS")
+    """Where a version's files may lie beside the registry's own store: address prefixes, by commas;
+    ``*`` alone: anywhere."""
+    allow_pickled_models: bool = Field(default=True, alias="ALLOW_PICKLED_MODELS")
+    """Whether a version may bring code that runs on loading: pickles, or a model from code. True
+    since Fabric's autologging pickles; skops is the format to train for."""
     profile_memory_mb: int = Field(default=256, ge=64, alias="PROFILE_MEMORY_MB")
     """Memory of a database that sorts or compares rows, MiB; it goes on on disk. One a check."""
     git_sha: str = Field(default="", alias="GIT_SHA")

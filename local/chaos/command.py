@@ -14,7 +14,7 @@ from local.chaos.plan import deliveries
 from local.chaos.rig import STALLED_SECONDS, Rig, run_rig
 from local.chaos.storm import Storm
 from local.chaos.world import DEADLINE_MINUTES
-from shared.domain.run import WORKING
+from shared.domain.run import DRIVEN
 
 CALM_SECONDS = 180
 """How long the loop may take to come to rest: several of the sweeper's graces."""
@@ -99,7 +99,7 @@ def _calm(rig: Rig) -> bool:
 def _rests(rig: Rig) -> bool:
     store = rig.app.store
     return not store.unprojected() and all(
-        run.state not in WORKING and run.notified_at is not None
+        run.state not in DRIVEN and run.notified_at is not None
         for model in rig.models
         for run in store.unsettled(model)
     )

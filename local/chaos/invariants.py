@@ -18,7 +18,7 @@ from azure.storage.queue import QueueServiceClient
 from local.chaos.rig import Rig
 from local.chaos.storm import Sent
 from shared.domain.audit import verify
-from shared.domain.run import WORKING, Run, State
+from shared.domain.run import DRIVEN, Run, State
 from shared.errors import NoTable
 from shared.handlers import messages
 from shared.handlers.project_audit import AUDIT_TABLE
@@ -122,7 +122,7 @@ class World:
     def _rest(self) -> Iterator[str]:
         """No run is stuck, each outcome was told, and only a held run keeps its model."""
         for run in self.runs.values():
-            if run.state in WORKING:
+            if run.state in DRIVEN:
                 yield f"{run.run_id} is stuck in {run.state}: {run.reason}"
             elif run.notified_at is None:
                 yield f"{run.run_id} is {run.state} and nobody was told"
@@ -169,7 +169,7 @@ class World:
                 self.counts["poison messages, all accounted for"] += 1
                 run_id = message.get("run_id")
                 run = self.runs.get(run_id) if run_id else None
-                if run_id and (run is None or run.state in WORKING):
+                if run_id and (run is None or run.state in DRIVEN):
                     yield f"{queue}: given up on {message}, which is not done"
 
     def _left(self, queue: str) -> Iterator[dict[str, Any]]:

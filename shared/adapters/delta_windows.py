@@ -14,6 +14,7 @@ from shared.adapters.window_columns import (
     answer_columns,
     as_floats,
     as_texts,
+    as_times,
     before,
     between,
     last_actuals,
@@ -47,7 +48,8 @@ class DeltaWindows:
         rows = self._rows(model, version, Between(start, end), model.feature_names)
         found = self._answers(model, rows)
         features = with_columns(rows, model.feature_names)
-        return Window(start, end, features, found.prediction, found.actual)
+        times = as_times(rows[model.columns.timestamp])
+        return Window(start, end, features, found.prediction, found.actual, times=times)
 
     def answers(self, model: "Model", version: str, start: datetime, end: datetime) -> Answers:
         return self._answers(model, self._rows(model, version, Between(start, end), ()))

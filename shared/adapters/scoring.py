@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.adapters import scoring_child as child
+from shared.adapters.scoring_files import asked, read_answer, write_actual, write_rows
 from shared.errors import DataError, Unavailable
-from shared.ports import Scored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
-    from shared.ports import ModelVersion
+    from shared.ports import ModelVersion, Probe, Scored
 
 LONGEST_MESSAGE = 500
 """Characters of a message that reaches the audit."""
@@ -50,11 +50,14 @@ _ONE_THREAD = {
     # the default pool reserves 1 GiB up front
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
+# MLflow tells its makers of each use otherwise
+_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 _OUT_OF_MEMORY = re.compile(
     r"MemoryError|Cannot allocate memory|bad_alloc|failed to map segment|can't start new thread"
 )
 _SECRET = re.compile(r"(?i)(?<=://)[^/@\s]+(?=@)|(?<=[?&])\S+|(?<=bearer )\S+")
+_AFTERWARDS = (child.PERMUTING, child.PROBING)
 _DOING = {
     "loading": "could not be loaded",
     "predicting": "could not predict",
@@ -91,40 +94,68 @@ class SubprocessScorer:
         memory_mb: address space of the scoring process, MiB. Python with MLflow, scikit-learn and
             Arrow takes 600 of it before any model.
         seconds: wall time, for each of the two processes.
+        file_mb: size of any file the scoring process writes, MiB.
+        processes: how many processes and threads it may start; root is not held by it.
+        locations: address prefixes a version's files must lie under; None: anywhere.
+        allow_pickled: whether a version may bring code that runs when it is loaded.
         credentials: variables for the registry alone, such as MLFLOW_TRACKING_TOKEN, asked for at
             each call because tokens expire.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, all but one by name
         self,
         tracking_uri: str,
         *,
         memory_mb: int,
         seconds: float,
+        file_mb: int = 256,
+        processes: int = 64,
+        locations: Sequence[str] | None = None,
+        allow_pickled: bool = True,
         credentials: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._uri = tracking_uri
         self._memory_mb = memory_mb
         self._seconds = seconds
+        self._limits = {"file_mb": file_mb, "processes": processes}
+        self._locations = None if locations is None else list(locations)
+        self._allow_pickled = allow_pickled
         self._credentials = credentials
 
-    def score(self, version: ModelVersion, rows: pa.Table, *, single_calls: int = 0) -> Scored:
+    def score(
+        self,
+        version: ModelVersion,
+        rows: pa.Table,
+        *,
+        single_calls: int = 0,
+        probe: Probe | None = None,
+    ) -> Scored:
         """See ``ports.Scorer``."""
         if not rows.num_rows:
             raise DataError("there are no rows to score", subject=_name(version))
         with tempfile.TemporaryDirectory(prefix="scoring-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            self._write_task(folder, version, single_calls)
+            self._write_task(folder, version, single_calls, probe)
             self._fetch(version, folder)
-            _write_rows(rows, folder / child.ROWS)
-            return self._answer(version, folder)
+            write_rows(rows, folder / child.ROWS)
+            if probe is not None:
+                write_actual(probe, folder / child.ACTUAL)
+            return self._answer(version, folder, rows.column_names if probe else ())
 
-    def _write_task(self, folder: Path, version: ModelVersion, single_calls: int) -> None:
+    def _write_task(
+        self, folder: Path, version: ModelVersion, single_calls: int, probe: Probe | None
+    ) -> None:
+        limits = {**self._limits, "memory_mb": self._memory_mb, "seconds": self._seconds}
         task = {
             "uri": f"models:/{version.name}/{version.version}",
-            "memory_mb": self._memory_mb,
+            "name": version.name,
+            "version": version.version,
+            "locations": self._locations,
+            "allow_pickled": self._allow_pickled,
             "seconds": self._seconds,
+            "limits": limits,
             "single_calls": single_calls,
+            "probe": asked(probe),
         }
         (folder / child.TASK).write_text(json.dumps(task), encoding="utf-8")
 
@@ -143,16 +174,15 @@ class SubprocessScorer:
             why = end.error if end.code is not None else f"no answer in {self._seconds:g} s"
             raise Unavailable(_clean(f"the registry: {why}", credentials), subject=_name(version))
 
-    def _answer(self, version: ModelVersion, folder: Path) -> Scored:
+    def _answer(self, version: ModelVersion, folder: Path, features: Sequence[str]) -> Scored:
         end = _run("score", folder, _kept(*_KEPT) | _ONE_THREAD, self._seconds, cwd=folder)
-        if end.code != 0:
+        answered = (folder / child.ANSWER).is_file()
+        if end.code != 0 and not (answered and end.stage.startswith(_AFTERWARDS)):
             raise _data_error(version, self._fault(end))
-        if not (folder / child.ANSWER).is_file():
+        if not answered:
             raise _data_error(version, f"ended by itself while {end.stage}, without an answer")
-        import numpy as np
-
-        with np.load(folder / child.ANSWER, allow_pickle=False) as answer:
-            return Scored(answer["predictions"], answer["latencies_ms"])
+        why = self._fault(end) if end.code != 0 else f"ended by itself while {end.stage}"
+        return read_answer(folder, features, _clean(why, {}))
 
     def _fault(self, end: _End) -> str:
         if end.code is None or end.code == -signal.SIGXCPU:
@@ -163,7 +193,9 @@ class SubprocessScorer:
             return f"was ended by the memory limit of {self._memory_mb} MiB while {end.stage}"
         if end.code < 0:
             return f"crashed with {_signal_name(-end.code)} while {end.stage}"
-        doing = _DOING.get(end.stage, "could not start")
+        doing = _DOING.get(
+            end.stage, f"ended while {end.stage}" if end.stage else "could not start"
+        )
         return f"{doing}: {end.error or f'exit code {end.code}'}"
 
 
@@ -172,7 +204,7 @@ def _run(
 ) -> _End:
     """Run one half in a process group of its own; nothing of the group is left afterwards."""
     command = [sys.executable, "-P", "-m", child.__name__, mode, str(folder)]
-    own = {"PYTHONPATH": _search_path(), "HOME": str(folder), "TMPDIR": str(folder)}
+    own = _QUIET | {"PYTHONPATH": _search_path(), "HOME": str(folder), "TMPDIR": str(folder)}
     log = folder / f"{mode}.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(  # noqa: S603 - a fixed command, no shell
@@ -198,13 +230,6 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _write_rows(rows: pa.Table, path: Path) -> None:
-    import pyarrow as pa
-
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
-        writer.write_table(rows)
 
 
 def _last_error(log: Path) -> str:

@@ -9,13 +9,14 @@ libraries are imported after the limits are set, so that what they take counts.
 from __future__ import annotations
 
 import json
-import math
-import resource
-import signal
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from shared.adapters import scoring_limits as limits
+from shared.adapters.scoring_probe import PROBES, held, importances, sampled
+from shared.adapters.scoring_sources import carries_code, elsewhere
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,8 +32,12 @@ UNUSABLE = 4
 WARM_UP = 20
 """Single-row calls made before any is timed: caches and lazy imports are not the model."""
 
-TASK, STAGE, FAULT, ROWS, MODEL, ANSWER = (
-    "task.json", "stage.txt", "fault.txt", "rows.arrow", "model", "answer.npz",
+PERMUTING, PROBING = "permuting features", "probing"
+"""The stages in which the answer is there already."""
+
+TASK, STAGE, FAULT, ROWS, MODEL, ANSWER, ACTUAL, PROBED = (
+    "task.json", "stage.txt", "fault.txt", "rows.arrow", "model", "answer.npz", "actual.npy",
+    "probed.json",
 )  # fmt: skip
 """The files in the folder, parent and child alike."""
 
@@ -46,15 +51,16 @@ class Unusable(Exception):
 def main(mode: str, folder: Path) -> int:
     """Do one half of the work; gives the exit code."""
     task = json.loads((folder / TASK).read_text(encoding="utf-8"))
-    _orphan_guard(task["seconds"])
+    limits.orphan_guard(task["seconds"])
     if mode == "fetch":
-        return fetch(task["uri"], folder)
-    _limit(task["memory_mb"], task["seconds"])
-    return score(folder, single_calls=task["single_calls"])
+        return fetch(task, folder)
+    limits.limit(**task["limits"])
+    limits.leave_network()
+    return score(task, folder)
 
 
-def fetch(uri: str, folder: Path) -> int:
-    """Copy a version's files into the folder."""
+def fetch(task: dict[str, Any], folder: Path) -> int:
+    """Copy a version's files into the folder, if it is one that may be loaded."""
     _stage(folder, "importing mlflow")
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -63,7 +69,10 @@ def fetch(uri: str, folder: Path) -> int:
     target = folder / "fetched"
     target.mkdir()
     try:
-        source = Path(download_artifacts(artifact_uri=uri, dst_path=str(target)))
+        strange = _strange_place(task)
+        if strange:
+            return _fault(folder, strange, NOT_THERE)
+        source = Path(download_artifacts(artifact_uri=task["uri"], dst_path=str(target)))
     except FileNotFoundError as error:
         return _fault(folder, str(error), NOT_THERE)
     except MlflowException as error:
@@ -72,11 +81,34 @@ def fetch(uri: str, folder: Path) -> int:
         return _fault(folder, error.message, NOT_THERE)
     if not (source / "MLmodel").is_file():
         return _fault(folder, "its files hold no MLmodel", NOT_THERE)
+    strange = "" if task["allow_pickled"] else _own_code(source)
+    if strange:
+        return _fault(folder, strange, NOT_THERE)
     source.rename(folder / MODEL)
     return 0
 
 
-def score(folder: Path, *, single_calls: int) -> int:
+def _strange_place(task: dict[str, Any]) -> str:
+    if task["locations"] is None:
+        return ""
+    from mlflow import MlflowClient
+
+    source = MlflowClient().get_model_version_download_uri(task["name"], task["version"])
+    return elsewhere(source, task["locations"])
+
+
+def _own_code(source: Path) -> str:
+    from mlflow.models import Model
+
+    try:
+        found = carries_code(source, {"flavors": Model.load(str(source)).flavors})
+    except Exception as error:  # noqa: BLE001 - MLmodel is the version's, and so is what it breaks
+        return f"its MLmodel cannot be read: {type(error).__name__}: {error}"
+    told = f"loading it would run its code, and ALLOW_PICKLED_MODELS is false: {found}"
+    return told if found else ""
+
+
+def score(task: dict[str, Any], folder: Path) -> int:
     """Load the fetched model, let it answer, and write what it said."""
     _stage(folder, "loading")
     import mlflow.pyfunc
@@ -93,9 +125,40 @@ def score(folder: Path, *, single_calls: int) -> int:
     except Unusable as error:
         return _fault(folder, str(error), UNUSABLE)
     _stage(folder, "answering single rows")
-    latencies = np.array(list(_timed(model, frame, single_calls)), dtype=float) / 1e6
-    np.savez(folder / ANSWER, predictions=predictions, latencies_ms=latencies)
+    latencies = np.array(list(_timed(model, frame, task["single_calls"])), dtype=float) / 1e6
+    np.savez(folder / f"part-{ANSWER}", predictions=predictions, latencies_ms=latencies)
+    (folder / f"part-{ANSWER}").replace(folder / ANSWER)
+    if task["probe"]:
+        _examine(model, frame, folder, task["probe"])
     return 0
+
+
+def _examine(model: Any, frame: pd.DataFrame, folder: Path, asked: dict[str, Any]) -> None:
+    """Write what the probe finds, after each step: the next one may end this process."""
+    import numpy as np
+
+    from shared.ports import Probe
+
+    def predict(rows: pd.DataFrame) -> Floats:
+        return numbers(model.predict(rows.copy()), len(rows))
+
+    probe = Probe(np.load(folder / ACTUAL, allow_pickle=False), **asked)
+    rows, actual = sampled(frame, probe)
+    _stage(folder, PERMUTING)
+    found: dict[str, dict[str, Any]] = {"importances": {}, "probes": {}}
+    for feature, loss in importances(predict, rows, actual, probe):
+        found["importances"][feature] = loss
+        _write(folder, found)
+    for name in PROBES:
+        _stage(folder, f"{PROBING} {name}")
+        found["probes"][name] = held(name, predict, rows, probe)
+        _write(folder, found)
+
+
+def _write(folder: Path, found: dict[str, dict[str, Any]]) -> None:
+    part = folder / f"part-{PROBED}"
+    part.write_text(json.dumps(found), encoding="utf-8")
+    part.replace(folder / PROBED)
 
 
 def numbers(answer: Any, rows: int) -> Floats:
@@ -153,28 +216,6 @@ def _timed(model: Any, frame: pd.DataFrame, calls: int) -> Any:
         taken = time.perf_counter_ns() - started
         if turn >= WARM_UP:
             yield taken
-
-
-def _limit(memory_mb: int, seconds: float) -> None:
-    """Limit address space and processor time, for good: the model cannot lift it again."""
-    _set(resource.RLIMIT_CORE, 0)
-    _set(resource.RLIMIT_CPU, math.ceil(seconds) + 1)
-    try:
-        _set(resource.RLIMIT_AS, memory_mb * 1024 * 1024)
-    except (ValueError, OSError):
-        if sys.platform != "darwin":  # macOS knows the name and refuses it
-            raise
-
-
-def _set(what: int, wanted: int) -> None:
-    _, hard = resource.getrlimit(what)
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(what, (allowed, allowed))
-
-
-def _orphan_guard(seconds: float) -> None:
-    """End this process some time after its limit, should its parent not be there to do so."""
-    signal.setitimer(signal.ITIMER_REAL, seconds + 10)
 
 
 def _stage(folder: Path, name: str) -> None:

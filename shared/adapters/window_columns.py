@@ -136,6 +136,15 @@ def as_floats(table: str, name: str, column: "pa.ChunkedArray") -> "npt.NDArray[
     return np.asarray(numbers.fill_null(np.nan).to_numpy(), dtype=np.float64)
 
 
+def as_times(column: "pa.ChunkedArray") -> "npt.NDArray[np.datetime64]":
+    """Give times in UTC; dates are their midnights, times without a zone are UTC's."""
+    import pyarrow as pa
+
+    zone = column.type.tz if pa.types.is_timestamp(column.type) else None
+    times: npt.NDArray[np.datetime64] = column.cast(pa.timestamp("us", tz=zone)).to_numpy()
+    return times
+
+
 def as_texts(table: str, name: str, column: "pa.ChunkedArray") -> "npt.NDArray[np.str_]":
     """Give the names of groups; rows without one are a group too."""
     import numpy as np

@@ -16,6 +16,21 @@ class Actor:
 
     name: str
     kind: SubjectType = "user"
+    object_id: str = ""
+    """Entra's id of the user or service principal; empty where nobody has proven one."""
+    roles: frozenset[str] = frozenset()
+    """App roles that the proof names."""
+
+    @property
+    def proven(self) -> bool:
+        """Tell whether a token or App Service says who this is."""
+        return bool(self.object_id)
+
+    def is_same(self, name: str, object_id: str) -> bool:
+        """Tell whether somebody else's record is this one: by id where both have one."""
+        if self.object_id and object_id:
+            return self.object_id.casefold() == object_id.casefold()
+        return self.name.casefold() == name.casefold()
 
 
 LOOP = Actor("retrain-loop", "system")

@@ -115,7 +115,7 @@ def _cooling(
     trigger: Trigger, policy: Policy, history: Sequence[Run], now: datetime
 ) -> Decision | None:
     rest = timedelta(days=policy.cooldown_days.of(trigger.kind))
-    answered = [run for run in history if run.state not in DID_NOTHING]
+    answered = [run for run in history if run.retrains and run.state not in DID_NOTHING]
     last = max(answered, key=lambda run: run.created_at, default=None)
     # a kind without rest never waits, also not for a run that another clock put into the future
     if last is None or not rest or now - last.created_at >= rest:

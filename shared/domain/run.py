@@ -21,6 +21,7 @@ class State(StrEnum):
     STAGED = "staged"
     CHALLENGING = "challenging"
     AWAITING_APPROVAL = "awaiting_approval"
+    PROMOTING = "promoting"
     PROMOTED = "promoted"
     LIVE = "live"
     ROLLED_BACK = "rolled_back"
@@ -52,19 +53,38 @@ NEXT: dict[State, frozenset[State]] = {
     _S.STARTING: frozenset({_S.RUNNING, _S.JUDGING, _S.HELD, _S.START_FAILED, _S.CANCELLED}),
     _S.RUNNING: frozenset({_S.JUDGING, _S.JOB_FAILED, _S.TIMED_OUT, _S.CANCELLED}),
     _S.JUDGING: frozenset({_S.STAGED, _S.REJECTED, _S.GATE_ERROR, _S.CANCELLED}),
-    _S.STAGED: frozenset({_S.CHALLENGING}),
-    _S.CHALLENGING: frozenset({_S.AWAITING_APPROVAL, _S.PROMOTED, _S.REJECTED}),
-    _S.AWAITING_APPROVAL: frozenset({_S.PROMOTED, _S.REJECTED}),
+    _S.STAGED: frozenset({_S.CHALLENGING, _S.REJECTED}),
+    _S.CHALLENGING: frozenset({_S.AWAITING_APPROVAL, _S.PROMOTING, _S.REJECTED}),
+    _S.AWAITING_APPROVAL: frozenset({_S.PROMOTING, _S.REJECTED}),
+    _S.PROMOTING: frozenset({_S.PROMOTED, _S.REJECTED}),
     _S.PROMOTED: frozenset({_S.LIVE, _S.ROLLED_BACK}),
     _S.LIVE: frozenset({_S.ROLLED_BACK}),
 }
 """What may follow a state; a state that is missing here is final."""
 
 WORKING = frozenset({_S.REQUESTED, _S.STARTING, _S.RUNNING, _S.JUDGING})
+"""States of a retrain that a message must drive on."""
+
+DRIVEN = WORKING | {_S.PROMOTING}
 """States that a message must drive on; one that rests here too long has stalled."""
 
 ACTIVE = WORKING | {_S.HELD}
-"""States that hold the model's lock: one run a model."""
+"""States that hold the model's lock: one run a model. A promotion takes it when its turn comes."""
+
+CANDIDATES = frozenset({_S.STAGED, _S.CHALLENGING, _S.AWAITING_APPROVAL})
+"""States in which a run's version may still become the champion."""
+
+
+class Purpose(StrEnum):
+    """What a run that changes the champion is for; a retrain's own promotion is the first."""
+
+    PROMOTION = "promotion"
+    ROLLBACK = "rollback"
+    BOOTSTRAP = "bootstrap"
+
+
+PURPOSE = "purpose"
+"""Where a run's facts hold its purpose; a run without it is a retrain."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +168,15 @@ class Run:
     @property
     def final(self) -> bool:
         return self.state not in NEXT
+
+    @property
+    def purpose(self) -> Purpose:
+        return Purpose(self.facts.get(PURPOSE, Purpose.PROMOTION))
+
+    @property
+    def retrains(self) -> bool:
+        """Tell whether the run answers a trigger; rollback and bootstrap make no new version."""
+        return self.purpose is Purpose.PROMOTION
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,9 @@ class Past:
     @property
     def last_acted(self) -> Run | None:
         """Give the last run that was more than a record of a trigger."""
-        acted = (run for run in reversed(self.runs) if run.state is not State.SKIPPED)
+        acted = (
+            run for run in reversed(self.runs) if run.retrains and run.state is not State.SKIPPED
+        )
         return next(acted, None)
 
     def rested(self, policy: Policy, now: datetime) -> bool:

@@ -177,6 +177,39 @@ PROMOTION_AUDIT = Table(
     append_only=True,
 )
 
+CHAMPION_CHALLENGER = Table(
+    "lh_gold.ml_champion_challenger",
+    "One row a day on which champion and challenger answered for the same rows. It begins with the "
+    "promotion notebook's columns.",
+    (
+        Column("evaluation_window", "TIMESTAMP", "Same as window_start."),
+        Column("model_family", "STRING", "Name in models.yaml."),
+        Column("champion_name", "STRING", "The registered model."),
+        Column("champion_version", "STRING", "The version that served."),
+        Column("champion_r2", "DOUBLE", "R2; null for a classification."),
+        Column("champion_rmse", "DOUBLE", "RMSE; null for a classification."),
+        Column("challenger_name", "STRING", "The registered model."),
+        Column("challenger_version", "STRING", "The version that challenges."),
+        Column("challenger_r2", "DOUBLE", "R2; null for a classification."),
+        Column("challenger_rmse", "DOUBLE", "RMSE; null for a classification."),
+        Column("challenger_won", "BOOLEAN", "Strictly better, on enough rows."),
+        Column("rows_scored", "BIGINT", "Rows with an actual."),
+        Column("data_version", "BIGINT", "Delta version of the challenger's training data."),
+        Column("git_sha", "STRING", "The deployed commit."),
+        Column("run_id", "STRING", "The run whose version challenges.", required=True),
+        Column("window_start", "TIMESTAMP", "Start of the day, UTC.", required=True),
+        Column("window_end", "TIMESTAMP", "End of the day, excluded.", required=True),
+        Column("champion_auc", "DOUBLE", "AUC; null for a regression."),
+        Column("challenger_auc", "DOUBLE", "AUC; null for a regression."),
+        Column("difference", "DOUBLE", "Champion's mean squared error less the challenger's."),
+        Column("difference_error", "DOUBLE", "Standard error of difference."),
+        Column("difference_low", "DOUBLE", "Lower end of its 95 % interval."),
+        Column("difference_high", "DOUBLE", "Upper end."),
+        Column("p_value", "DOUBLE", "Of no difference, two-sided."),
+        Column("reason", "STRING", "Why the day is won or not.", required=True),
+    ),
+)
+
 PROFILE_REQUESTS = Table(
     "lh_gold.ml_profile_requests",
     "What the Spark notebook is asked to count: one row a feature, and one a cut or category.",
@@ -220,6 +253,7 @@ TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         *(DRIFT_METRICS, RETRAIN_TRIGGERS, GATE_RESULTS, PROMOTION_AUDIT),
+        CHAMPION_CHALLENGER,
         *(PROFILE_REQUESTS, FEATURE_PROFILES),
     )
 }

@@ -9,6 +9,7 @@ from shared.errors import BadInput
 VERSION: Final = 1
 RETRAIN_RUNS: Final = "retrain-runs"
 GATE_CHECKS: Final = "gate-checks"
+PROMOTIONS: Final = "promotions"
 DRIFT_CHECKS: Final = "drift-checks"
 NOTICES: Final = "notices"
 AUDIT_ROWS: Final = "audit-rows"
@@ -25,6 +26,8 @@ def chain_message(chain: str) -> dict[str, Any]:
 
 def queue_of(run: Run) -> str:
     """Name the queue whose function drives a run on from where it stands."""
+    if run.state is State.PROMOTING:
+        return PROMOTIONS
     return GATE_CHECKS if run.state is State.JUDGING else RETRAIN_RUNS
 
 

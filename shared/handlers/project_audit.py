@@ -21,6 +21,9 @@ AUDIT_TABLE = "lh_gold.ml_promotion_audit"
 BATCH_ROWS = 1000
 """Rows a commit: few commits keep the table's log short, this bounds memory."""
 
+PROMOTES = frozenset({"Staging", "Production"})
+"""Stages that are a promotion; a version that is archived moves too, and is none."""
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -72,7 +75,8 @@ def audit_row(document: Mapping[str, Any], provenance: Provenance) -> dict[str, 
     event = datetime.fromisoformat(document["event_ts"])
     context = document["context"]
     version = document["model_version"]
-    promoted = bool(document["to_stage"]) and document["outcome"] == "success"
+    promoted = document["to_stage"] in PROMOTES and document["outcome"] == "success"
+    approver = str(context.get("approver") or document["subject"])
     return {
         "event_timestamp": event,
         "model_name": document["chain"],
@@ -81,7 +85,7 @@ def audit_row(document: Mapping[str, Any], provenance: Provenance) -> dict[str, 
         "from_stage": document["from_stage"],
         "to_stage": document["to_stage"],
         "reason": document["reason"],
-        "approver": document["subject"],
+        "approver": approver,
         "git_sha": provenance.git_sha,
         "git_branch": provenance.git_branch,
         **_gate_columns(context),
@@ -125,4 +129,6 @@ def _gate_columns(context: Mapping[str, Any]) -> dict[str, Any]:
         "gate2_passed": passed("holdout"),
         "gate3_passed": passed("calibration"),
         "data_version": context.get("data_version"),
+        "consecutive_wins": context.get("consecutive_wins"),
+        "consecutive_wins_required": context.get("consecutive_wins_required"),
     }

@@ -19,6 +19,9 @@ from shared.ports import Queues, Snapshot
 LOCK_MARGIN = timedelta(hours=6)
 """What gates and promotion may take after the job's deadline before a lock counts as lost."""
 
+ASKED_BY = "asked_by_id"
+"""The fact of a run that a person asked for: the object id that the person has proven."""
+
 SEEN_FIRING = "seen_firing"
 """The fact of a run that a resolution made: whether the firing has come since."""
 
@@ -144,6 +147,7 @@ def _new_run(  # noqa: PLR0913 - a run is made of all of these
         reason=f"{decision.skip}: {decision.reason}" if decision.skip else decision.reason,
         fence=lock.fence + 1 if decision.acts else 0,
         notified_at=None if decision.acts else now,
+        facts={ASKED_BY: actor.object_id} if actor.proven else {},
     )
     taken = lock_for(model, run, now) if decision.acts else None
     context: dict[str, object] = {"alert_id": trigger.alert_id[:500], "asked_by": trigger.actor}

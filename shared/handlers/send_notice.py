@@ -18,6 +18,8 @@ TITLES = {
     State.JOB_FAILED: "lost its job",
     State.TIMED_OUT: "ran out of time",
     State.CANCELLED: "was cancelled",
+    State.AWAITING_APPROVAL: "waits for approval",
+    State.PROMOTED: "is the champion",
 }
 
 

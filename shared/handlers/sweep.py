@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from shared.catalogue import Catalogue
-from shared.domain.run import WORKING, Run
+from shared.domain.run import DRIVEN, Run
 from shared.errors import LoopError
 from shared.handlers import messages
 from shared.handlers.check_backlog import CheckBacklog
@@ -64,8 +64,8 @@ class Sweep:
 
     def _runs(self, model: str) -> Swept:
         stalled = self._stalled(model)
-        driven = [run for run in stalled if run.state in WORKING]
-        untold = [run for run in stalled if run.state not in WORKING and run.notified_at is None]
+        driven = [run for run in stalled if run.state in DRIVEN]
+        untold = [run for run in stalled if run.state not in DRIVEN and run.notified_at is None]
         for run in driven:
             self.steps.send(run)
         for run in untold:

@@ -11,7 +11,7 @@ from shared.ports.jobs import JobInstance, Jobs, Started
 from shared.ports.operation import EndpointMonitor, EndpointSignals
 from shared.ports.people import Notice, Notifier
 from shared.ports.profiles import ProfileSource, ProfileStore
-from shared.ports.registry import ModelVersion, Registry, Scored, Scorer
+from shared.ports.registry import ModelVersion, Probe, Registry, Scored, Scorer
 from shared.ports.state import Commit, EvidenceStore, Marks, Queues, RunStore, Snapshot
 from shared.ports.tables import Answers, Groups, MetricSink, RowCounts, Tables, Window, Windows
 
@@ -30,6 +30,7 @@ __all__ = [
     "ModelVersion",
     "Notice",
     "Notifier",
+    "Probe",
     "ProfileSource",
     "ProfileStore",
     "Queues",

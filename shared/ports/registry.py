@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
+
+    from shared.catalogue import Task
 
     Floats = npt.NDArray[np.float64]
 
@@ -94,6 +96,27 @@ class Registry(Protocol):
         """Say which of ``aliases`` and ``stages`` the server has."""
 
 
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Asks for what goes beyond predictions: which features matter, and what odd rows do.
+
+    Attributes:
+        actual: what became true, one a scored row.
+        repeats: how often each feature is permuted.
+        seed: the same one gives the same figures; not negative.
+        rows: as many are permuted and probed at most, drawn with the seed; House rule.
+        tolerance: by how much an answer may differ that should not, relative and absolute;
+            House rule: the rounding of single precision.
+    """
+
+    actual: Floats
+    repeats: int = 3
+    seed: int = 0
+    task: Task = "regression"
+    rows: int = 1000
+    tolerance: float = 1e-5
+
+
 @dataclass(frozen=True)
 class Scored:
     """What a version answered in its own process.
@@ -101,17 +124,33 @@ class Scored:
     Attributes:
         predictions: one a row; NaN where it gave none.
         latencies_ms: one a single-row call after warm-up, milliseconds; empty if not asked for.
+        importances: feature -> how much R2 (regression) or AUC (classification) falls when its
+            values are shuffled over the rows, on average; NaN where there is no such figure.
+            Empty if not asked for.
+        probes: ``missing``, ``extreme``, ``column_order`` and ``one_row`` -> empty where the
+            version held, else what went wrong. Empty if not asked for.
     """
 
     predictions: Floats
     latencies_ms: Floats
+    importances: Mapping[str, float] = field(default_factory=dict)
+    probes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Scorer(Protocol):
     """Loads a version apart from this process and lets it answer."""
 
-    def score(self, version: ModelVersion, rows: pa.Table, *, single_calls: int = 0) -> Scored:
-        """Predict all rows in one call, then ``single_calls`` rows one by one.
+    def score(
+        self,
+        version: ModelVersion,
+        rows: pa.Table,
+        *,
+        single_calls: int = 0,
+        probe: Probe | None = None,
+    ) -> Scored:
+        """Predict all rows in one call, then ``single_calls`` rows one by one, then ``probe``.
+
+        What the probe finds is in the answer, never an error.
 
         Raises:
             DataError: it could not be loaded, crashed, hung, or gave something else than one

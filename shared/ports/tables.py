@@ -27,6 +27,7 @@ class Window:
         prediction: NaN where missing.
         actual: NaN where it has not arrived.
         attributes: the declared fairness attributes of a holdout, one text a row.
+        times: when each row was served, datetime64 in UTC, ascending; of a holdout none.
     """
 
     start: datetime
@@ -35,6 +36,7 @@ class Window:
     prediction: Floats
     actual: Floats
     attributes: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
+    times: npt.NDArray[np.datetime64] | None = None
 
     @property
     def rows(self) -> int:

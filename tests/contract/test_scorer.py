@@ -1,11 +1,14 @@
 """What any Scorer does, and what the real one survives: models that end their process."""
 
+import socket
+import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +18,10 @@ import pytest
 
 from shared.adapters.scoring import SubprocessScorer
 from shared.adapters.scoring_child import Unusable, numbers
+from shared.adapters.scoring_probe import held
+from shared.adapters.scoring_sources import locations
 from shared.errors import DataError, Unavailable
-from shared.ports import ModelVersion, Scorer
+from shared.ports import ModelVersion, Probe, Scorer
 from tests.fakes.scoring import FakeScorer
 
 NAME = "slot-revenue"
@@ -29,13 +34,16 @@ ROWS = pa.table(
 )
 KINDS = (
     "good", "raises", "strings", "too_few", "nan", "unloadable", "segfault", "hang", "hungry",
-    "leaves", "spy", "leaves_child", "probabilities", "torn",
+    "leaves", "spy", "leaves_child", "probabilities", "torn", "order", "fragile", "moody",
+    "brittle", "sleepy", "calls_home", "big_file", "limits", "garbled",
 )  # fmt: skip
-ANYWHERE = ("good", "raises", "strings", "too_few", "nan")
+ANYWHERE = ("good", "raises", "strings", "too_few", "nan", "fragile", "moody")
+ACTUAL = np.array([3.0, 4.0, 7.0, 8.0, 11.0])
+HELD = {"missing": "", "extreme": "", "column_order": "", "one_row": ""}
 
 # MLflow's "models from code": the child runs this text, so nothing of the tests is imported there
 MODEL = """
-import os, signal, subprocess, sys, time
+import os, resource, signal, socket, subprocess, sys, time
 import numpy as np
 import mlflow
 
@@ -84,6 +92,41 @@ class Model(mlflow.pyfunc.PythonModel):
     def spy(self, rows):
         return [sum(name in os.environ for name in SECRETS)] * len(rows)
 
+    def order(self, rows):
+        return rows.iloc[:, 1].astype(float)
+
+    def fragile(self, rows):
+        if rows["coin_in"].isna().all():
+            raise ValueError("no coin_in at all")
+        return rows["visits"] * 2.0 + np.abs(rows["coin_in"].fillna(0.0)) * 10
+
+    def moody(self, rows):
+        return rows["visits"] - rows["visits"].mean()
+
+    def brittle(self, rows):
+        if rows["coin_in"].abs().max() > 1e300:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return rows["visits"] * 1.0
+
+    def sleepy(self, rows):
+        self.asked = getattr(self, "asked", 0) + 1
+        time.sleep(600 if self.asked > 1 else 0)
+        return np.zeros(len(rows))
+
+    def calls_home(self, rows):
+        socket.create_connection(("127.0.0.1", int(rows["visits"].iloc[0])), timeout=5)
+        return np.zeros(len(rows))
+
+    def big_file(self, rows):
+        with open("big", "wb") as file:
+            file.write(bytes(20 << 20))
+        return np.zeros(len(rows))
+
+    def limits(self, rows):
+        files, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        processes, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        return [files, processes, hard, resource.getrlimit(resource.RLIMIT_CPU)[1], 0]
+
     def leaves_child(self, rows):
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", os.getcwd()])
         return np.zeros(len(rows))
@@ -117,6 +160,7 @@ def _register_all(folder: Path, uri: str) -> None:
         client.create_model_version(NAME, source=_saved(folder, kind).as_uri())
     for file in (folder / "torn").iterdir():
         file.unlink()
+    (folder / "garbled" / "MLmodel").write_text("flavors: {", encoding="utf-8")
 
 
 def _saved(folder: Path, kind: str) -> Path:
@@ -138,13 +182,22 @@ def _saved(folder: Path, kind: str) -> Path:
     return folder / kind
 
 
-def _real(uri: str, *, seconds: float = 90, memory_mb: int = 1500) -> SubprocessScorer:
-    return SubprocessScorer(uri, memory_mb=memory_mb, seconds=seconds)
+def _real(uri: str, *, seconds: float = 90, **settings: Any) -> SubprocessScorer:
+    return SubprocessScorer(uri, seconds=seconds, **{"memory_mb": 1500, **settings})
 
 
 def _fake() -> FakeScorer:
     def raises(_):
         raise ValueError("a zone nobody knows")
+
+    def fragile(rows):
+        coins = rows["coin_in"].to_pylist()
+        if all(coin is None for coin in coins):
+            raise ValueError("no coin_in at all")
+        return [
+            visits * 2.0 + abs(coin or 0.0) * 10
+            for visits, coin in zip(rows["visits"].to_pylist(), coins, strict=True)
+        ]
 
     scorer = FakeScorer()
     given = {
@@ -158,6 +211,10 @@ def _fake() -> FakeScorer:
         "strings": lambda rows: ["high"] * rows.num_rows,
         "too_few": lambda _: np.zeros(3),
         "nan": lambda _: [None, 1.0, 2.0, 3.0, float("inf")],
+        "fragile": fragile,
+        "moody": lambda rows: [
+            each - np.mean(rows["visits"].to_pylist()) for each in rows["visits"].to_pylist()
+        ],
     }
     for kind in ANYWHERE:
         scorer.answers(NAME, _version(kind).version, given[kind])
@@ -210,6 +267,45 @@ class TestAnyScorer:
         assert "\n" not in str(caught.value)
         assert caught.value.subject == f"models/{NAME}/versions/{version.version}"
 
+    def test_nothing_is_probed_unasked(self, scorer):
+        scored = scorer.score(_version("good"), ROWS)
+
+        assert (scored.importances, scored.probes) == ({}, {})
+
+    def test_a_feature_matters_by_what_the_metric_loses_when_it_is_shuffled(self, scorer):
+        scored = scorer.score(_version("good"), ROWS, probe=Probe(ACTUAL, repeats=5))
+
+        losses = scored.importances
+        assert losses["visits"] > losses["zone"] > 0
+        assert losses["coin_in"] == 0
+        assert scored.probes == HELD
+
+    def test_the_same_seed_gives_the_same_figures(self, scorer):
+        probe = Probe(ACTUAL, seed=7, rows=4)
+
+        first, second = (scorer.score(_version("good"), ROWS, probe=probe) for _ in range(2))
+
+        assert first.importances == second.importances
+
+    def test_a_probe_says_in_text_what_a_version_cannot_take(self, scorer):
+        scored = scorer.score(_version("fragile"), ROWS, probe=Probe(ACTUAL))
+
+        assert scored.probes["missing"] == ("with coin_in missing: ValueError: no coin_in at all")
+        assert scored.probes["extreme"] == "with coin_in at -1e+308: it answers inf"
+        assert scored.probes["column_order"] == ""
+
+    def test_an_answer_that_depends_on_the_rows_beside_it_is_found(self, scorer):
+        scored = scorer.score(_version("moody"), ROWS, probe=Probe(ACTUAL))
+
+        assert "rows get another answer asked for alone: " in scored.probes["one_row"]
+
+    def test_answers_that_are_no_numbers_make_no_importance(self, scorer):
+        scored = scorer.score(_version("nan"), ROWS, probe=Probe(ACTUAL))
+
+        assert scored.importances.keys() == {"coin_in", "visits", "zone"}
+        assert all(np.isnan(loss) for loss in scored.importances.values())
+        assert "gave 5 values for 1 rows" in scored.probes["one_row"]
+
     def test_no_rows_are_refused(self, scorer):
         with pytest.raises(DataError, match="no rows"):
             scorer.score(_version("good"), ROWS.slice(0, 0))
@@ -252,6 +348,102 @@ def test_a_version_that_hangs_is_ended_at_the_limit(registry, scratch):
 
     assert time.monotonic() - started < 40
     assert _all_gone(scratch)
+
+
+def test_a_version_that_a_probe_ends_keeps_its_answer_and_the_probe_says_so(registry):
+    scored = _real(registry).score(_version("brittle"), ROWS, probe=Probe(ACTUAL))
+
+    assert scored.predictions.tolist() == [1, 2, 3, 4, 5]
+    assert scored.importances["visits"] > 0
+    assert scored.probes == HELD | {
+        "extreme": "no answer: crashed with SIGSEGV while probing extreme"
+    }
+
+
+def test_a_model_that_goes_by_the_place_of_a_column_is_found():
+    frame = ROWS.select(["coin_in", "visits"]).slice(0, 2).to_pandas()
+
+    said = held("column_order", lambda rows: rows.iloc[:, 1].to_numpy(float), frame, Probe(ACTUAL))
+
+    assert said == ("1 of 2 rows get another answer with the columns in another order: 1 and 1.5")
+
+
+def test_a_probe_that_takes_too_long_costs_the_probe_alone(registry):
+    scored = _real(registry, seconds=15).score(_version("sleepy"), ROWS, probe=Probe(ACTUAL))
+
+    assert scored.predictions.size == 5
+    assert all(np.isnan(loss) for loss in scored.importances.values())
+    assert set(scored.probes.values()) == {
+        "no answer: took longer than 15 s while permuting features"
+    }
+
+
+def test_a_scored_version_reaches_no_network_not_even_this_machine(registry):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        rows = ROWS.set_column(1, "visits", pa.array([server.getsockname()[1]] * 5, pa.int64()))
+
+        with pytest.raises(DataError, match=r"could not predict: (OSError|PermissionError): "):
+            _real(registry).score(_version("calls_home"), rows)
+
+        server.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_where_there_is_no_namespace_pythons_sockets_are_refused():
+    code = (
+        "import socket\n"
+        "from shared.adapters.scoring_limits import refuse_sockets\n"
+        "refuse_sockets()\n"
+        "socket.socketpair()\n"
+        "for ask in (socket.socket, lambda: socket.getaddrinfo('localhost', 1)):\n"
+        "    try:\n"
+        "        ask()\n"
+        "    except PermissionError as error:\n"
+        "        print(error)\n"
+    )
+
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+
+    assert said.splitlines() == ["a version that is scored gets no network"] * 2
+
+
+def test_a_scored_version_cannot_fill_the_disk(registry):
+    with pytest.raises(DataError, match=r"could not predict: OSError: .*File too large"):
+        _real(registry, file_mb=16).score(_version("big_file"), ROWS)
+
+
+def test_the_limits_hold_for_good(registry):
+    answers = _real(registry, file_mb=16, processes=9).score(_version("limits"), ROWS).predictions
+
+    assert answers[0] == 16 << 20
+    assert 9 < answers[1] == answers[2] < 100_000
+    assert answers[3] == 91
+
+
+def test_a_version_whose_files_lie_elsewhere_is_not_fetched(registry, tmp_path):
+    scorer = _real(registry, locations=locations(f"sqlite:///{tmp_path}/mlflow.db"))
+
+    with pytest.raises(DataError, match=r"could not be loaded: its files lie at file:///.*keeps"):
+        scorer.score(_version("good"), ROWS)
+
+
+def test_a_version_whose_files_lie_with_the_registry_is_loaded(registry):
+    scorer = _real(registry, locations=locations(registry))
+
+    assert scorer.score(_version("good"), ROWS).predictions.size == 5
+
+
+def test_where_pickles_are_refused_a_version_with_code_of_its_own_is_not_loaded(registry):
+    with pytest.raises(DataError, match="ALLOW_PICKLED_MODELS is false: its MLmodel names model_"):
+        _real(registry, allow_pickled=False).score(_version("segfault"), ROWS)
+
+
+def test_a_description_that_cannot_be_read_is_the_versions_fault(registry):
+    with pytest.raises(DataError, match="could not be loaded: its MLmodel cannot be read: "):
+        _real(registry, allow_pickled=False).score(_version("garbled"), ROWS)
 
 
 def test_what_a_model_starts_does_not_outlive_it(registry, scratch):

@@ -45,6 +45,17 @@ def test_a_window_holds_features_predictions_and_actuals_side_by_side(world: Wor
     assert window.prediction.dtype == window.actual.dtype == np.float64
 
 
+def test_a_window_says_when_its_rows_were_served(world: World):
+    later = START + timedelta(hours=30)
+    world.write(PREDICTIONS, [prediction("b", later), prediction("a", START)])
+    world.write(ACTUALS, [actual("a", 5.0)])
+
+    times = world.windows.served(MODEL, "1", START, END).times
+
+    assert times is not None
+    assert times.tolist() == [START.replace(tzinfo=None), later.replace(tzinfo=None)]
+
+
 def test_the_start_belongs_to_a_window_and_the_end_does_not(world: World):
     moments = (START - timedelta(microseconds=1), START, END - timedelta(microseconds=1), END)
     world.write(PREDICTIONS, [prediction(str(n), at, p=n) for n, at in enumerate(moments)])

@@ -57,6 +57,27 @@ class Tapped:
         return call
 
 
+class Switch:
+    """Puts a fuse's taps in once it is on: what is prepared before does not count."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        self.fuse = fuse
+        self.on = False
+
+    def tap(self, name: str, port: Any) -> Any:
+        return _Switched(self, self.fuse.tap(name, port), port)
+
+
+class _Switched:
+    """A port whose every method goes through a fuse while its switch is on."""
+
+    def __init__(self, switch: Switch, tapped: Any, port: Any) -> None:
+        self._switch, self._tapped, self._port = switch, tapped, port
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tapped if self._switch.on else self._port, name)
+
+
 BREAKS = {
     "killed before it": {"error": Killed, "after": False},
     "killed after it": {"error": Killed, "after": True},

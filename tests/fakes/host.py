@@ -12,7 +12,13 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.fuse import Killed
 from tests.fakes.queues import FakeQueues
 
-QUEUES = (messages.RETRAIN_RUNS, messages.GATE_CHECKS, messages.NOTICES, messages.AUDIT_ROWS)
+QUEUES = (
+    messages.RETRAIN_RUNS,
+    messages.GATE_CHECKS,
+    messages.PROMOTIONS,
+    messages.NOTICES,
+    messages.AUDIT_ROWS,
+)
 STALLED_AFTER = timedelta(minutes=15)
 DEQUEUES = 5
 """How often a message is tried before it is poison. Source: host.json."""

@@ -8,14 +8,18 @@ import pyarrow as pa
 
 from shared.catalogue import Catalogue
 from shared.domain.audit import Head, verify
-from shared.domain.run import WORKING, Lock, Run
+from shared.domain.run import DRIVEN, Lock, Run
 from shared.handlers import messages
+from shared.handlers.approve_run import ApproveRun
+from shared.handlers.ask_champion import AskChampion
 from shared.handlers.cancel_run import CancelRun
 from shared.handlers.check_backlog import CheckBacklog
+from shared.handlers.compare_champion import CompareChampion
 from shared.handlers.gather_evidence import GatherEvidence
 from shared.handlers.journal import Journal
 from shared.handlers.judge_candidate import JudgeCandidate
 from shared.handlers.project_audit import ProjectAudit, Provenance
+from shared.handlers.promotion import Promote
 from shared.handlers.read_runs import ReadRuns
 from shared.handlers.receive_alert import ReceiveAlert
 from shared.handlers.release_run import ReleaseRun
@@ -42,6 +46,8 @@ from tests.fakes.scoring import Answer, FakeScorer
 from tests.fakes.state import FakeRunStore
 from tests.fakes.tables import FakeTables
 from tests.fakes.windows import FakeWindows
+
+APPROVER_ROLE = "RetrainLoop.Approver"
 
 
 def fair(rows: pa.Table) -> list[float]:
@@ -120,6 +126,12 @@ class FakeLoop(FakeHost):
             evidence=port["evidence"],
             timer=lambda: 0.0,
         )
+        roles = (self.catalogue, self.steps, port["registry"])
+        answers = (port["windows"], port["scorer"])
+        self.compare = CompareChampion(*roles, *answers, port["tables"], "c0ffee")
+        self.promote = Promote(*roles, *answers)
+        self.approval = ApproveRun(*roles, port["evidence"], APPROVER_ROLE)
+        self.ask_champion = AskChampion(*roles)
         patience = timedelta(days=1)
         self.notice = SendNotice(self.catalogue, self.journal, port["notifier"], patience)
         self.settle_triggers = SettleTriggers(port["store"], port["tables"])
@@ -180,6 +192,8 @@ class FakeLoop(FakeHost):
                 self.watch(message["model"], message["run_id"], message["step"])
             case messages.GATE_CHECKS:
                 self.judge(message["model"], message["run_id"])
+            case messages.PROMOTIONS:
+                self.promote(message["model"], message["run_id"])
             case messages.NOTICES:
                 self.notice(message["model"], message["run_id"])
             case _:
@@ -198,4 +212,4 @@ class FakeLoop(FakeHost):
 
 def resting(run: Run) -> bool:
     """Tell whether nothing is left to do for a run until somebody acts."""
-    return run.state not in WORKING and run.notified_at is not None
+    return run.state not in DRIVEN and run.notified_at is not None

@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
+from shared.adapters.scoring_probe import PROBES, held, importances, sampled
 from shared.errors import DataError
-from shared.ports import ModelVersion, Scored
+from shared.ports import ModelVersion, Probe, Scored
 from tests.fakes.faults import Faults
 
 Answer = Callable[[pa.Table], Sequence[Any]]
@@ -28,7 +30,14 @@ class FakeScorer:
     def answers(self, model: str, version: str, answer: Answer) -> None:
         self._answers[model, version] = answer
 
-    def score(self, version: ModelVersion, rows: pa.Table, *, single_calls: int = 0) -> Scored:
+    def score(
+        self,
+        version: ModelVersion,
+        rows: pa.Table,
+        *,
+        single_calls: int = 0,
+        probe: Probe | None = None,
+    ) -> Scored:
         self.faults.before()
         if not rows.num_rows:
             raise DataError("there are no rows to score", subject=version.name)
@@ -40,7 +49,25 @@ class FakeScorer:
         except (ValueError, ArithmeticError, LookupError) as error:
             message = f"could not predict: {type(error).__name__}: {error}"
             raise _fault(version, message) from error
-        return Scored(_numbers(version, given, rows), np.full(single_calls, self.latency_ms))
+        predictions = _numbers(version, given, rows)
+        latencies = np.full(single_calls, self.latency_ms)
+        return Scored(predictions, latencies, *_probed(version, answer, rows, probe))
+
+
+def _probed(
+    version: ModelVersion, answer: Answer, rows: pa.Table, probe: Probe | None
+) -> tuple[dict[str, float], dict[str, str]]:
+    if probe is None:
+        return {}, {}
+
+    def predict(frame: pd.DataFrame) -> Any:
+        # a model finds its columns by name, as one with a signature does
+        table = pa.Table.from_pandas(frame[rows.column_names], preserve_index=False)
+        return _numbers(version, list(answer(table)), table)
+
+    frame, actual = sampled(rows.to_pandas(), probe)
+    found = {name: held(name, predict, frame, probe) for name in PROBES}
+    return dict(importances(predict, frame, actual, probe)), found
 
 
 def _numbers(version: ModelVersion, given: list[Any], rows: pa.Table) -> Any:

@@ -41,6 +41,10 @@ class FakeWindows:
             features=_table(chosen, model.feature_names),
             prediction=_floats(row[columns.prediction] for row in chosen),
             actual=_floats(actuals.get(row[columns.id]) for row in chosen),
+            times=np.array(
+                [row[columns.timestamp].replace(tzinfo=None) for row in chosen],
+                dtype="datetime64[us]",
+            ),
         )
 
     def answers(self, model: Model, version: str, start: datetime, end: datetime) -> Answers:

@@ -15,7 +15,7 @@ from shared.catalogue import load_catalogue
 from shared.errors import ConfigError
 from shared.sections.policy import TRIGGER_KINDS
 from tests.documents import catalogue_document
-from tests.fakes.samples import MODEL, model_document
+from tests.fakes.samples import MODEL, catalogue_of, model_document
 
 ROOT = Path(__file__).parents[2]
 GUID = "0a1b2c3d-0a1b-4a1b-8a1b-0a1b2c3d4e5f"
@@ -320,3 +320,19 @@ def test_the_catalogue_in_the_repository_is_read_with_the_example_settings():
     catalogue = load_catalogue(ROOT / "models.yaml", example["Values"])
 
     assert catalogue.models
+
+
+@pytest.mark.parametrize("why", [{"public_safety": True}, {"approval": {"mode": "required"}}])
+def test_a_person_must_approve_where_people_are_at_risk_or_it_is_asked_for(why):
+    assert catalogue_of(model_document(**why)).models[0].approval_required
+
+
+def test_other_models_are_promoted_by_the_loop():
+    assert not catalogue_of(model_document()).models[0].approval_required
+
+
+def test_a_public_safety_model_cannot_be_promoted_automatically():
+    document = model_document(public_safety=True, approval={"mode": "automatic"})
+
+    with pytest.raises(ValidationError, match="automatic is not for a model that is public_safety"):
+        catalogue_of(document)

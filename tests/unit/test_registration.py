@@ -16,6 +16,32 @@ ROOT = Path(__file__).parents[2]
 STORAGE = "AzureWebJobsStorage"
 
 FUNCTIONS = {
+    "approve_run": {
+        "trigger": "httpTrigger",
+        "route": "runs/{run_id}/approve",
+        "methods": ["POST"],
+        "auth": "function",
+    },
+    "bootstrap_model": {
+        "trigger": "httpTrigger",
+        "route": "models/{name}/bootstrap",
+        "methods": ["POST"],
+        "auth": "function",
+    },
+    "compare_champion": {"trigger": "timerTrigger", "schedule": "%CHALLENGE_SCHEDULE%"},
+    "promote_candidate": {"trigger": "queueTrigger", "queue": "promotions"},
+    "reject_run": {
+        "trigger": "httpTrigger",
+        "route": "runs/{run_id}/reject",
+        "methods": ["POST"],
+        "auth": "function",
+    },
+    "rollback_model": {
+        "trigger": "httpTrigger",
+        "route": "models/{name}/rollback",
+        "methods": ["POST"],
+        "auth": "function",
+    },
     "check_drift": {"trigger": "timerTrigger", "schedule": "%DRIFT_SCHEDULE%"},
     "check_drift_model": {"trigger": "queueTrigger", "queue": "drift-checks"},
     "cancel_any_run": {
@@ -180,7 +206,12 @@ def test_a_timer_does_not_run_whenever_a_worker_starts(function: func.Function):
 def test_every_setting_that_a_trigger_names_is_a_checked_setting():
     aliases = {field.alias for field in Settings.model_fields.values()}
 
-    assert settings_used() == {"DRIFT_SCHEDULE", "RETRAIN_SCHEDULE", "SWEEP_SCHEDULE"}
+    assert settings_used() == {
+        "CHALLENGE_SCHEDULE",
+        "DRIFT_SCHEDULE",
+        "RETRAIN_SCHEDULE",
+        "SWEEP_SCHEDULE",
+    }
     assert settings_used() <= aliases
 
 

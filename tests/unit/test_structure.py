@@ -32,8 +32,12 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         }
     ),
     "bootstrap": frozenset(
-        {"adapters", "handlers", "domain", "ports", "errors", "config", "catalogue", "azure.core"}
+        {
+            *("adapters", "handlers", "domain", "ports", "errors", "config", "catalogue"),
+            *("outside", "azure.core"),
+        }
     ),
+    "outside": frozenset({"adapters", "ports", "errors", "config", "catalogue", "azure.core"}),
     "config": frozenset({"errors", "pydantic"}),
     "catalogue": frozenset({"errors", "sections", "pydantic", "yaml"}),
     "sections": frozenset({"sections", "pydantic", "croniter"}),

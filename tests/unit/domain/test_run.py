@@ -105,6 +105,13 @@ def test_production_is_never_reached_without_the_gates():
     assert {state for state, following in NEXT.items() if State.CHALLENGING in following} == {
         State.STAGED
     }
+    assert {state for state, following in NEXT.items() if State.PROMOTED in following} == {
+        State.PROMOTING
+    }
+    assert {state for state, following in NEXT.items() if State.PROMOTING in following} == {
+        State.CHALLENGING,
+        State.AWAITING_APPROVAL,
+    }
 
 
 @given(st.text(), st.text(), st.text())

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from shared.domain.actor import Actor
-from shared.domain.run import ACTIVE, NEXT, Lock, Run, State
+from shared.domain.run import ACTIVE, NEXT, Lock, Purpose, Run, State
 from shared.errors import LoopError, Refused, StartAmbiguous, Throttled, Unavailable
+from shared.handlers.promotion import new_promotion, send_to_promotion
 from shared.ports import Commit
 from tests.fakes.clock import START
 from tests.fakes.loop import FakeLoop
@@ -24,8 +25,10 @@ FAULTS = (
     Refused("no access"),
     StartAmbiguous("lost", sent_at=START),
 )
-ENTRY = frozenset({State.REQUESTED, State.HELD, State.SKIPPED})
+ENTRY = frozenset({State.REQUESTED, State.HELD, State.SKIPPED, State.PROMOTING})
 """States in which a run may come into being."""
+HOLDING = ACTIVE | {State.PROMOTING}
+"""States in which a run may have its model's lock."""
 
 
 class RunMachine(RuleBasedStateMachine):
@@ -55,7 +58,8 @@ class RunMachine(RuleBasedStateMachine):
     @rule(data=st.data(), late=st.integers(0, 3))
     def a_message_is_handled(self, data: st.DataObject, late: int) -> None:
         run = self._any_run(data)
-        handler = self.loop.judge if run.state is State.JUDGING else None
+        handlers = {State.JUDGING: self.loop.judge, State.PROMOTING: self.loop.promote}
+        handler = handlers.get(run.state)
         try:
             if handler is None:
                 self.loop.watch(MODEL, run.run_id, max(0, run.polls - late))
@@ -72,6 +76,32 @@ class RunMachine(RuleBasedStateMachine):
             getattr(self.loop, how)(MODEL, run.run_id, "because", ANA)
         except LoopError:
             return  # it may not be done now
+
+    @rule()
+    def the_timer_compares(self) -> None:
+        try:
+            self.loop.compare.all()
+        except LoopError:
+            return  # nothing was served that could be compared
+
+    @precondition(lambda self: self.loop.runs())
+    @rule(data=st.data())
+    def a_challenger_wins(self, data: st.DataObject) -> None:
+        run = self._any_run(data)
+        if run.state is State.CHALLENGING:
+            send_to_promotion(self.loop.steps, run, reason="it won")
+
+    @rule(data=st.data(), purpose=st.sampled_from([Purpose.ROLLBACK, Purpose.BOOTSTRAP]))
+    def an_operator_names_a_champion(self, data: st.DataObject, purpose: Purpose) -> None:
+        version = data.draw(st.sampled_from(["1", "2", "9"]))
+        new_promotion(
+            self.loop.steps, self.loop.catalogue.models[0], version=version, purpose=purpose,
+            key=data.draw(st.sampled_from("ab")), reason="because", actor=ANA,
+        )  # fmt: skip
+
+    @rule(error=st.sampled_from([Unavailable("away"), Refused("no")]), done=st.booleans())
+    def the_registry_fails(self, error: LoopError, done: bool) -> None:
+        self.loop.ports.registry.faults.order(error, done=done)
 
     @precondition(lambda self: self.loop.ports.jobs.parameters)
     @rule(data=st.data(), status=st.sampled_from(STATUSES), registers=st.booleans())
@@ -132,7 +162,7 @@ class RunMachine(RuleBasedStateMachine):
         owners = [
             run
             for run in self.loop.runs()
-            if run.state in ACTIVE and (run.run_id, run.fence) == (lock.run_id, lock.fence)
+            if run.state in HOLDING and (run.run_id, run.fence) == (lock.run_id, lock.fence)
         ]
         assert len(owners) <= 1
 
@@ -144,6 +174,14 @@ class RunMachine(RuleBasedStateMachine):
         jobs = Counter(each["run_id"] for each in self.loop.ports.jobs.parameters.values())
         assert set(jobs) <= asked
         assert all(count == 1 for count in jobs.values())
+
+    @invariant()
+    def a_run_that_promoted_said_so_once_before_and_once_after(self) -> None:
+        said = Counter((row["run_id"], row["action"]) for row in self.loop.ports.store.chain(MODEL))
+        for run in self.loop.runs():
+            done = run.state in (State.PROMOTED, State.ROLLED_BACK)
+            assert said[run.run_id, "model.promoted"] == done
+            assert said[run.run_id, "model.promote"] in ((1,) if done else (0, 1))
 
     @invariant()
     def the_ledger_is_unbroken(self) -> None:

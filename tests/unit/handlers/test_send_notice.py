@@ -52,7 +52,7 @@ def test_a_run_without_a_version_is_told_without_one(loop):
 
 
 def test_every_state_in_which_a_run_ends_or_waits_for_a_person_up_to_staging_has_a_title():
-    later = {State.CHALLENGING, State.AWAITING_APPROVAL, State.PROMOTED, State.LIVE}
+    later = {State.CHALLENGING, State.PROMOTING, State.LIVE}
     quiet = {State.SKIPPED, State.ROLLED_BACK}
 
     assert set(TITLES) == set(State) - (ACTIVE - {State.HELD}) - later - quiet

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.run import WORKING, State
+from shared.domain.run import DRIVEN, State
 from shared.errors import DataError, Unavailable
 from shared.handlers import messages
 from shared.handlers.sweep import Swept
@@ -42,13 +42,14 @@ def sent(loop, queue):
     return loop.ports.queues.visible(queue)
 
 
-@pytest.mark.parametrize("state", sorted(WORKING))
+@pytest.mark.parametrize("state", sorted(DRIVEN))
 def test_a_run_that_has_stalled_is_sent_to_where_it_stands(loop, state):
     run = put(loop, state=state, polls=3)
 
     swept = sweep_at(loop, STALLED_AFTER + timedelta(seconds=1))
 
-    queue = messages.GATE_CHECKS if state is State.JUDGING else messages.RETRAIN_RUNS
+    elsewhere = {State.JUDGING: messages.GATE_CHECKS, State.PROMOTING: messages.PROMOTIONS}
+    queue = elsewhere.get(state, messages.RETRAIN_RUNS)
     assert swept == Swept(runs=1, notices=0, chains=1)
     assert sent(loop, queue) == [{"v": 1, "model": MODEL, "run_id": run.run_id, "step": 3}]
 
@@ -64,7 +65,7 @@ def test_an_outcome_that_nobody_was_told_is_sent_to_be_told(loop, state):
     assert not sent(loop, messages.RETRAIN_RUNS)
 
 
-@pytest.mark.parametrize("state", [*sorted(WORKING), *RESTING])
+@pytest.mark.parametrize("state", [*sorted(DRIVEN), *RESTING])
 def test_a_run_that_was_touched_lately_is_left_alone(loop, state):
     put(loop, state=state)
 

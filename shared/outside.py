@@ -1,0 +1,219 @@
+"""Wires the ports to their adapters; everything is made, and imported, when first asked for.
+
+The way of an alert touches storage alone: the heavy libraries are loaded by the functions that
+need them.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from shared.adapters.kql_source import KqlClient
+    from shared.adapters.lakehouse import Lakehouse
+    from shared.adapters.log_analytics import LogAnalytics
+    from shared.adapters.storage_queues import StorageQueues
+    from shared.adapters.table_store import TableRunStore
+    from shared.catalogue import Catalogue
+    from shared.config import Settings
+    from shared.ports import (
+        Clock,
+        EndpointMonitor,
+        EvidenceStore,
+        Jobs,
+        Marks,
+        MetricSink,
+        Notifier,
+        ProfileSource,
+        ProfileStore,
+        Registry,
+        Scorer,
+        Tables,
+        Tokens,
+        Windows,
+    )
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The adapters, as the settings say."""
+
+    settings: "Settings"
+    catalogue: "Catalogue"
+
+    @cached_property
+    def clock(self) -> "Clock":
+        from shared.adapters.clock import OffsetClock, SystemClock
+
+        file = self.settings.clock_file
+        return OffsetClock(file) if file is not None else SystemClock()
+
+    @cached_property
+    def credential(self) -> "TokenCredential":
+        from shared.adapters.credentials import credential_for
+
+        return credential_for(self.settings)
+
+    @cached_property
+    def tokens(self) -> "Tokens":
+        from shared.adapters.entra_tokens import EntraTokens
+
+        return EntraTokens.connect(self.settings)
+
+    @cached_property
+    def store(self) -> "TableRunStore":
+        from shared.adapters.table_store import TableRunStore
+
+        return TableRunStore.connect(self.settings, self.credential)
+
+    @cached_property
+    def queues(self) -> "StorageQueues":
+        from shared.adapters.storage_queues import StorageQueues
+
+        return StorageQueues.connect(self.settings, self.credential)
+
+    @cached_property
+    def registry(self) -> "Registry":
+        from shared.adapters.mlflow_registry import MlflowRegistry
+
+        return MlflowRegistry(self.settings.mlflow_uri)
+
+    @cached_property
+    def jobs(self) -> "Jobs":
+        from shared.adapters.fabric_http import FabricHttp
+        from shared.adapters.fabric_jobs import FabricJobs
+
+        http = FabricHttp(self.settings.fabric_url, self.credential, self.clock)
+        return FabricJobs(http, self.clock)
+
+    @cached_property
+    def lakehouse(self) -> "Lakehouse":
+        from shared.adapters.lakehouse import Lakehouse
+
+        return Lakehouse(self.settings.lakehouse_uri, self.credential)
+
+    @cached_property
+    def tables(self) -> "Tables":
+        from shared.adapters.delta_tables import DeltaTables
+
+        return DeltaTables(self.lakehouse)
+
+    @cached_property
+    def windows(self) -> "Windows":
+        from shared.adapters.delta_windows import DeltaWindows
+
+        return DeltaWindows(self.lakehouse, self.clock)
+
+    @cached_property
+    def profile_source(self) -> "ProfileSource":
+        from shared.adapters.profile_sources import ProfileSources
+
+        return ProfileSources(
+            {
+                "delta": self._delta_profiles,
+                "log_analytics": self._log_analytics_profiles,
+                "eventhouse": self._eventhouse_profiles,
+                "spark": self._spark_profiles,
+            }
+        )
+
+    def _delta_profiles(self) -> "ProfileSource":
+        from shared.adapters.delta_profiles import DeltaProfiles
+
+        return DeltaProfiles(self.lakehouse, memory_mb=self.settings.profile_memory_mb)
+
+    def _log_analytics_profiles(self) -> "ProfileSource":
+        from shared.adapters.kql_source import KqlProfiles
+
+        return KqlProfiles(self.log_analytics, limit=self.settings.kql_characters)
+
+    def _eventhouse_profiles(self) -> "ProfileSource":
+        from shared.adapters.eventhouse import Eventhouse
+        from shared.adapters.kql_source import KqlProfiles
+
+        place = Eventhouse(
+            self.credential,
+            seconds=self.settings.kql_seconds,
+            local=self.settings.auth_mode == "local",
+        )
+        return KqlProfiles(place, limit=self.settings.kql_characters)
+
+    def _spark_profiles(self) -> "ProfileSource":
+        from shared.adapters.spark_profiles import SparkProfiles
+
+        return SparkProfiles(self.tables, self.jobs, self.clock)
+
+    @cached_property
+    def log_analytics(self) -> "LogAnalytics":
+        from shared.adapters.log_analytics import LogAnalytics
+
+        return LogAnalytics(
+            self.settings.logs_query_endpoint,
+            self.credential,
+            seconds=self.settings.kql_seconds,
+            local=self.settings.auth_mode == "local",
+        )
+
+    @cached_property
+    def endpoint_monitor(self) -> "EndpointMonitor":
+        from shared.adapters.endpoint_log import EndpointLogs
+
+        return EndpointLogs(self._workspace)
+
+    def _workspace(self, workspace_id: str) -> "KqlClient":
+        # not self.log_analytics.workspace: it is not set up before a model asks for it
+        return self.log_analytics.workspace(workspace_id)
+
+    @cached_property
+    def profile_store(self) -> "ProfileStore":
+        from shared.adapters.blob_profiles import BlobProfiles
+
+        return BlobProfiles.connect(self.settings, self.credential)
+
+    @cached_property
+    def marks(self) -> "Marks":
+        from shared.adapters.table_marks import TableMarks
+
+        return TableMarks.connect(self.settings, self.credential)
+
+    @cached_property
+    def metric_sink(self) -> "MetricSink":
+        from shared.adapters.logs_ingestion import LogsIngestion
+
+        return LogsIngestion(
+            self.settings.logs_endpoint,
+            self.credential,
+            rule_id=self.settings.logs_rule_id,
+            stream=self.settings.logs_stream,
+            local=self.settings.auth_mode == "local",
+        )
+
+    @cached_property
+    def notifier(self) -> "Notifier":
+        from shared.adapters.teams import LogNotifier, TeamsNotifier
+
+        url = self.settings.teams_webhook_url.get_secret_value()
+        return TeamsNotifier(url) if url else LogNotifier()
+
+    @cached_property
+    def scorer(self) -> "Scorer":
+        from shared.adapters.scoring import SubprocessScorer
+        from shared.adapters.scoring_sources import locations
+
+        return SubprocessScorer(
+            self.settings.mlflow_uri,
+            memory_mb=self.settings.scoring_memory_mb,
+            seconds=self.settings.scoring_seconds,
+            file_mb=self.settings.scoring_file_mb,
+            processes=self.settings.scoring_processes,
+            locations=locations(self.settings.mlflow_uri, self.settings.artifact_locations),
+            allow_pickled=self.settings.allow_pickled_models,
+        )
+
+    @cached_property
+    def evidence(self) -> "EvidenceStore":
+        from shared.adapters.blob_evidence import BlobEvidence
+
+        return BlobEvidence.connect(self.settings, self.credential)
