@@ -11,7 +11,7 @@ from shared.ports import Notice, Notifier, Snapshot
 
 TITLES = {
     State.STAGED: "reached Staging",
-    State.REJECTED: "was rejected by a gate",
+    State.REJECTED: "was rejected",
     State.GATE_ERROR: "could not be judged",
     State.HELD: "is held for a person",
     State.START_FAILED: "could not start its job",

@@ -100,10 +100,12 @@ class NumericProfile:
         return _profile(counted, self.edges)
 
     def __add__(self, other: "NumericProfile") -> "NumericProfile":
+        with np.errstate(over="ignore", invalid="ignore"):  # as when they are counted together
+            sums = self.sums + other.sums
         return NumericProfile(
             edges=self.edges,
             counts=self.counts + other.counts,
-            sums=self.sums + other.sums,
+            sums=sums,
             missing=self.missing + other.missing,
             above=self.above + other.above,
             below=self.below + other.below,

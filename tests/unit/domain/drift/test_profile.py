@@ -62,6 +62,14 @@ def test_a_split_window_sums_to_the_whole_one_however_the_parts_are_grouped(
     assert same((a + b) + c, a + (b + c))
 
 
+def test_sums_that_overflow_when_merged_are_those_of_the_whole():
+    base, scratch = numeric([0.0, 1.0]), Scratch()
+    huge = [1.7e308, 1.7e308]
+    one, two = (base.on(np.array([value]), scratch) for value in huge)
+
+    assert same(one + two, base.on(np.array(huge), scratch))
+
+
 @given(columns, columns)
 def test_merged_deviation_is_that_of_all_values(one, two):
     base = numeric(one)
