@@ -21,6 +21,17 @@ def sweep(timer: func.TimerRequest) -> None:
     log.info("%d approvals have expired", app().approve_run.expire())
 
 
+@bp.function_name("verify_audit")
+@bp.timer_trigger(
+    arg_name="timer", schedule="%AUDIT_SCHEDULE%", run_on_startup=False, use_monitor=True
+)
+def verify_audit(timer: func.TimerRequest) -> None:
+    """Hold every chain of the ledger, its table and its evidence against each other."""
+    checked = app().verify_audit.all()
+    breaches = sum(len(one.breaches) for one in checked)
+    log.info("%d chains checked, %d breaches, late: %s", len(checked), breaches, timer.past_due)
+
+
 @bp.function_name("send_notice")
 @bp.queue_trigger(arg_name="msg", queue_name=messages.NOTICES, connection="AzureWebJobsStorage")
 def send_notice(msg: func.QueueMessage) -> None:

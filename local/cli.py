@@ -23,7 +23,6 @@ from local.processes import ProcessError
 from local.scenarios import SCENARIOS, Scenario
 from local.scenarios.base import PreparationError
 from local.stack import ENDPOINTS, Endpoints, StackError, find_endpoints, run_stack
-from shared.domain.audit import verify
 from shared.errors import LoopError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Retrain Loop on this machine.")
@@ -35,12 +34,17 @@ STOP_SECONDS = 30
 
 
 @app.command()
-def demo(scenario: ScenarioName = "flights") -> None:
+def demo(
+    scenario: ScenarioName = "flights",
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Go on to Production, and back again.")
+    ] = False,
+) -> None:
     """Run a scenario through the whole loop and check it; exit status 1 where a row is red."""
     from local.demo import run_demo
 
     with _plainly():
-        outcome = run_demo(_scenario(scenario), console)
+        outcome = run_demo(_scenario(scenario), console, promote=promote)
     raise typer.Exit(0 if outcome.green else 1)
 
 
@@ -124,30 +128,20 @@ def runs() -> None:
 
 
 @app.command()
-def audit(model: str) -> None:
-    """Print a model's ledger and verify its chain; exit status 1 where it does not hold."""
+def audit(
+    model: Annotated[str, typer.Argument(help="A model's name, or: verify")],
+    only: Annotated[str, typer.Argument(help="With verify: this model alone.")] = "",
+) -> None:
+    """Print a model's ledger; or verify ledger, table and evidence. Exit status 1 on a breach."""
+    from local import audit_command
+
     with _plainly():
-        store = _client().app.store
-        documents = list(store.chain(model))
-        breaches = list(verify(documents, store.head(model), chain=model))
-    table = Table()
-    for column in ("#", "When", "Action", "Outcome", "Why", "Hash"):
-        table.add_column(column, overflow="fold")
-    for row in documents:
-        when = row["event_ts"][:19].replace("T", " ")
-        table.add_row(
-            str(row["sequence"]),
-            when,
-            row["action"],
-            row["outcome"],
-            row["reason"],
-            row["hash_self"][:8],
-        )
-    console.print(table)
-    for breach in breaches:
-        console.print(f"[red]row {breach.sequence} {breach.reason}[/]")
-    console.print(f"{len(documents)} rows, the chain {'is BROKEN' if breaches else 'holds'}")
-    raise typer.Exit(1 if breaches else 0)
+        loop = _client().app
+        if model == "verify":
+            held = audit_command.check(loop, only, console)
+        else:
+            held = audit_command.show(loop, model, console)
+    raise typer.Exit(0 if held else 1)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from rich.table import Table
 from local.client import StackClient, WaitedTooLongError, wait_for
 from local.evidence import Evidence, Row
 from local.scenarios import Scenario
+from local.sequel import Sequel
 from local.stack import HOME, Stack, run_stack
 from shared.adapters.clock import write_offset
 from shared.domain.audit import verify
@@ -52,8 +53,10 @@ class Outcome:
         return self.intact and all(row.green for row in self.rows)
 
 
-def run_demo(scenario: Scenario, console: Console, *, home: Path = HOME) -> Outcome:
-    """Run it in ``home``; gives what was read back."""
+def run_demo(
+    scenario: Scenario, console: Console, *, home: Path = HOME, promote: bool = False
+) -> Outcome:
+    """Run it in ``home``, with ``promote`` on to Production and back; gives what was read back."""
     spec = scenario.spec
     console.print(f"[bold]{spec.title}[/]: model {spec.model_name}")
     set_up = Teller(console)
@@ -61,13 +64,16 @@ def run_demo(scenario: Scenario, console: Console, *, home: Path = HOME) -> Outc
         set_up.say("Azurite, Functions host, Fabric and Azure Monitor simulators are up")
         scenario.prepare(stack.workdir)
         set_up.say("history, first champion and its predictions are in the lakehouse")
-        return _Demo(stack, Teller(console)).run()
+        return _Demo(stack, Teller(console), promote).run()
 
 
 @dataclass
 class _Demo:
     stack: Stack
     teller: Teller
+    promote: bool = False
+    closed: tuple[Row, ...] = ()
+    later: tuple[Row, ...] = ()
 
     def __post_init__(self) -> None:
         self.client = StackClient(self.stack.endpoints)
@@ -79,6 +85,9 @@ class _Demo:
             self._alarm()
             self._retrain()
             self._next_check()
+            if self.promote:
+                self.closed = tuple(self.evidence.rows())  # what follows adds runs and cards
+                self.later = Sequel(self.client, self.evidence.model, self.teller.say).run()
         except WaitedTooLongError as error:
             self.teller.say(f"[red]{error}[/]")
             self._show_logs()
@@ -141,7 +150,7 @@ class _Demo:
         self.teller.say(f"version {last['model_version']}: [bold]{last['status']}[/]")
 
     def _closing(self) -> Outcome:
-        rows = self.evidence.rows()
+        rows = [*(self.closed or self.evidence.rows()), *self.later]
         table = Table(title="The closed loop, read back", title_justify="left")
         for column in ("", "Step", "Found"):
             table.add_column(column, overflow="fold")

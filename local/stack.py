@@ -215,6 +215,7 @@ def _environment(endpoints: Endpoints, catalogue: Path) -> dict[str, str]:
         "SWEEP_SCHEDULE": "*/20 * * * * *",
         # once a day: a scenario's clock runs through weeks, and its story is told by the alert
         "RETRAIN_SCHEDULE": "0 0 6 * * *",
+        "AUDIT_SCHEDULE": "0 0 2 * * *",
         "CHALLENGE_SCHEDULE": "0 30 5 * * *",
         "FABRIC_API_URL": f"{endpoints.fabric_url}/v1",
         "FABRIC_WORKSPACE_ID": WORKSPACE,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shared.handlers.steps import Steps
     from shared.handlers.suppress import Suppress
     from shared.handlers.sweep import Sweep
+    from shared.handlers.verify_audit import VerifyAudit
     from shared.handlers.watch_run import WatchRun
 
 APP_FOLDER = Path(__file__).resolve().parents[1]
@@ -227,6 +228,12 @@ class App(Outside):
         provenance = Provenance(self.settings.git_sha, self.settings.git_branch)
         triggers = SettleTriggers(self.store, self.tables)
         return ProjectAudit(self.store, self.tables, provenance, triggers)
+
+    @cached_property
+    def verify_audit(self) -> "VerifyAudit":
+        from shared.handlers.verify_audit import VerifyAudit
+
+        return VerifyAudit(self.journal, self.tables, self.evidence, self.notifier)
 
     @cached_property
     def sweep(self) -> "Sweep":

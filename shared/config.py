@@ -38,6 +38,8 @@ class Settings(BaseModel):
     """
     sweep_schedule: str = Field(default="0 */5 * * * *", alias="SWEEP_SCHEDULE")
     """NCRONTAB of the sweeper, UTC; the host reads it and knows no default."""
+    audit_schedule: str = Field(default="0 0 2 * * *", alias="AUDIT_SCHEDULE")
+    """NCRONTAB of the audit's check, UTC; the host reads it and knows no default."""
     challenge_schedule: str = Field(default="0 30 5 * * *", alias="CHALLENGE_SCHEDULE")
     """NCRONTAB of the champion's comparison, UTC; the host reads it and knows no default."""
     retrain_schedule: str = Field(default="0 */15 * * * *", alias="RETRAIN_SCHEDULE")

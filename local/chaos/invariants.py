@@ -24,7 +24,10 @@ from shared.handlers import messages
 from shared.handlers.project_audit import AUDIT_TABLE
 
 _NAMES = re.compile(r"run-[0-9a-f]{24}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|: workspaces/.*")
-QUEUES = (messages.RETRAIN_RUNS, messages.GATE_CHECKS, messages.NOTICES, messages.AUDIT_ROWS)
+QUEUES = (
+    *(messages.RETRAIN_RUNS, messages.GATE_CHECKS, messages.PROMOTIONS),
+    *(messages.NOTICES, messages.AUDIT_ROWS),
+)
 MOST_SHOWN = 5
 """Breaches of one kind that are told one by one."""
 

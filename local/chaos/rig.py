@@ -95,6 +95,7 @@ class Rig:
             "DRIFT_SCHEDULE": NEVER,
             "RETRAIN_SCHEDULE": NEVER,
             "CHALLENGE_SCHEDULE": NEVER,
+            "AUDIT_SCHEDULE": NEVER,
             "SWEEP_SCHEDULE": "*/10 * * * * *",
             "FABRIC_API_URL": f"{self.fabric_url}/v1",
             "LAKEHOUSE_URI": f"{self.paths.lakehouse}/{{lakehouse}}",

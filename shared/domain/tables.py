@@ -199,6 +199,8 @@ CHAMPION_CHALLENGER = Table(
         Column("run_id", "STRING", "The run whose version challenges.", required=True),
         Column("window_start", "TIMESTAMP", "Start of the day, UTC.", required=True),
         Column("window_end", "TIMESTAMP", "End of the day, excluded.", required=True),
+        Column("n", "BIGINT", "Same as rows_scored."),
+        Column("metric", "STRING", "rmse or auc: what the day is won by.", required=True),
         Column("champion_auc", "DOUBLE", "AUC; null for a regression."),
         Column("challenger_auc", "DOUBLE", "AUC; null for a regression."),
         Column("difference", "DOUBLE", "Champion's mean squared error less the challenger's."),

@@ -6,7 +6,7 @@ decides the same.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -101,7 +101,6 @@ class CompareChampion:
             return
         duel = Duel(model, begun, champion, challenger)
         self._compare(duel)
-        self._decide(duel)
 
     def _begun(self, run: Run, champion: ModelVersion) -> Run | None:
         """Give the run once it challenges; None where somebody else has moved it."""
@@ -125,14 +124,27 @@ class CompareChampion:
         return found if found is not None and found.state is State.CHALLENGING else None
 
     def _compare(self, duel: Duel) -> None:
-        """Write the rows of the finished days that have none."""
-        writer = f"challenge:{duel.run.run_id}"
-        last = self.tables.last_batch(TABLE, writer)
-        first = max(_since(duel.run), date.fromordinal(last + 1) if last else date.min)
-        days = _days(first, _last_finished(duel.model, self.steps.journal.clock.now()))
-        for found in self._comparisons(duel, days[:DAYS_AT_ONCE]):
+        """Write the rows of the finished days that have none, and decide after each.
+
+        So that days made up at once come to what they would have come to one by one.
+        """
+        rows = self._rows(duel.run)
+        if self._decide(duel, rows):
+            return  # a worker died between the row and what follows from it
+        for found in self._comparisons(duel, self._missing(duel)):
             row = self._row(duel, found)
+            writer = f"challenge:{duel.run.run_id}"
             self.tables.append(TABLE, [row], writer=writer, batch=found.day.toordinal())
+            rows.append(row)
+            if self._decide(duel, rows):
+                return
+
+    def _missing(self, duel: Duel) -> Sequence[date]:
+        """Give the finished days that are not compared yet, as many as go at once."""
+        last = self.tables.last_batch(TABLE, f"challenge:{duel.run.run_id}")
+        first = max(_since(duel.run), date.fromordinal(last + 1) if last else date.min)
+        finished = _last_finished(duel.model, self.steps.journal.clock.now())
+        return _days(first, finished)[:DAYS_AT_ONCE]
 
     def _comparisons(self, duel: Duel, days: Sequence[date]) -> list[Comparison]:
         if not days:
@@ -192,6 +204,8 @@ class CompareChampion:
             "run_id": duel.run.run_id,
             "window_start": start,
             "window_end": start + ONE_DAY,
+            "n": found.n,
+            "metric": "auc" if duel.model.task == "classification" else "rmse",
             "difference": found.difference,
             "difference_error": found.error,
             "difference_low": low,
@@ -200,19 +214,18 @@ class CompareChampion:
             "reason": found.reason[:1000],
         }
 
-    def _decide(self, duel: Duel) -> None:
-        rows = self._rows(duel.run)
+    def _decide(self, duel: Duel, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Do what follows from the days so far; False: wait for the next one."""
         found = streak(rows, duel.champion.version, duel.challenger.version)
-        rule = duel.model.challenge
-        what, reason = decide(found, len(rows), rule)
+        what, reason = decide(found, len(rows), duel.model.challenge)
         context = _grounds(duel, found)
-        log.info("%s: %s", duel.model.name, reason)
         if what is Next.GIVE_UP:
             self._give_up(duel.run, reason, context)
         elif what is Next.PROMOTE and duel.model.approval_required:
             self._ask(duel, reason, context)
         elif what is Next.PROMOTE:
             send_to_promotion(self.steps, duel.run, reason=reason, context=context)
+        return what is not Next.WAIT
 
     def _rows(self, run: Run) -> list[dict[str, Any]]:
         try:

@@ -11,20 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import psutil
 import pyarrow as pa
 import pytest
 
 from shared.adapters.scoring import SubprocessScorer
-from shared.adapters.scoring_child import Unusable, numbers
 from shared.adapters.scoring_probe import held
 from shared.adapters.scoring_sources import locations
 from shared.errors import DataError, Unavailable
 from shared.ports import ModelVersion, Probe, Scorer
+from tests.contract.scorer_models import KINDS, NAME, register_all
 from tests.fakes.scoring import FakeScorer
 
-NAME = "slot-revenue"
 ROWS = pa.table(
     {
         "coin_in": pa.array([1.5, 2.0, None, 4.0, 5.0]),
@@ -32,107 +30,9 @@ ROWS = pa.table(
         "zone": pa.array(["a", "b", "a", "b", "a"]),
     }
 )
-KINDS = (
-    "good", "raises", "strings", "too_few", "nan", "unloadable", "segfault", "hang", "hungry",
-    "leaves", "spy", "leaves_child", "probabilities", "torn", "order", "fragile", "moody",
-    "brittle", "sleepy", "calls_home", "big_file", "limits", "garbled",
-)  # fmt: skip
 ANYWHERE = ("good", "raises", "strings", "too_few", "nan", "fragile", "moody")
 ACTUAL = np.array([3.0, 4.0, 7.0, 8.0, 11.0])
 HELD = {"missing": "", "extreme": "", "column_order": "", "one_row": ""}
-
-# MLflow's "models from code": the child runs this text, so nothing of the tests is imported there
-MODEL = """
-import os, resource, signal, socket, subprocess, sys, time
-import numpy as np
-import mlflow
-
-SECRETS = ("SCORER_TEST_SECRET", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_URI")
-
-class Model(mlflow.pyfunc.PythonModel):
-    def load_context(self, context):
-        self.kind = context.model_config["kind"]
-        if self.kind == "unloadable":
-            raise ValueError("the weights at https://store/w?sig=abc are gone\\n  see the log")
-
-    def predict(self, context, model_input, params=None):
-        return getattr(self, self.kind)(model_input)
-
-    def good(self, rows):
-        assert str(rows.dtypes["visits"]) == "int64"
-        return rows["visits"] * 2.0 + (rows["zone"] == "a")
-
-    def raises(self, rows):
-        raise ValueError("a zone nobody knows")
-
-    def strings(self, rows):
-        return ["high"] * len(rows)
-
-    def too_few(self, rows):
-        return np.zeros(3)
-
-    def nan(self, rows):
-        return [None, 1.0, 2.0, 3.0, float("inf")]
-
-    def probabilities(self, rows):
-        return np.array([[0.25, 0.75]] * len(rows))
-
-    def segfault(self, rows):
-        os.kill(os.getpid(), signal.SIGSEGV)
-
-    def hang(self, rows):
-        time.sleep(600)
-
-    def hungry(self, rows):
-        self.kept = [bytearray(1 << 26) for _ in range(1000)]
-
-    def leaves(self, rows):
-        os._exit(0)
-
-    def spy(self, rows):
-        return [sum(name in os.environ for name in SECRETS)] * len(rows)
-
-    def order(self, rows):
-        return rows.iloc[:, 1].astype(float)
-
-    def fragile(self, rows):
-        if rows["coin_in"].isna().all():
-            raise ValueError("no coin_in at all")
-        return rows["visits"] * 2.0 + np.abs(rows["coin_in"].fillna(0.0)) * 10
-
-    def moody(self, rows):
-        return rows["visits"] - rows["visits"].mean()
-
-    def brittle(self, rows):
-        if rows["coin_in"].abs().max() > 1e300:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        return rows["visits"] * 1.0
-
-    def sleepy(self, rows):
-        self.asked = getattr(self, "asked", 0) + 1
-        time.sleep(600 if self.asked > 1 else 0)
-        return np.zeros(len(rows))
-
-    def calls_home(self, rows):
-        socket.create_connection(("127.0.0.1", int(rows["visits"].iloc[0])), timeout=5)
-        return np.zeros(len(rows))
-
-    def big_file(self, rows):
-        with open("big", "wb") as file:
-            file.write(bytes(20 << 20))
-        return np.zeros(len(rows))
-
-    def limits(self, rows):
-        files, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-        processes, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-        return [files, processes, hard, resource.getrlimit(resource.RLIMIT_CPU)[1], 0]
-
-    def leaves_child(self, rows):
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", os.getcwd()])
-        return np.zeros(len(rows))
-
-mlflow.models.set_model(Model())
-"""
 
 
 def _version(kind: str) -> ModelVersion:
@@ -147,43 +47,14 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
     uri = f"sqlite:///{folder}/mlflow.db"
     with warnings.catch_warnings(record=True):  # MLflow's advice on saving: it resets the filters
         warnings.simplefilter("ignore")
-        _register_all(folder, uri)
+        register_all(folder, uri)
     return uri
 
 
-def _register_all(folder: Path, uri: str) -> None:
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    client.create_registered_model(NAME)
-    for kind in KINDS:
-        client.create_model_version(NAME, source=_saved(folder, kind).as_uri())
-    for file in (folder / "torn").iterdir():
-        file.unlink()
-    (folder / "garbled" / "MLmodel").write_text("flavors: {", encoding="utf-8")
-
-
-def _saved(folder: Path, kind: str) -> Path:
-    import mlflow
-    from mlflow.types.schema import ColSpec, Schema
-
-    code = folder / "model.py"
-    code.write_text(MODEL, encoding="utf-8")
-    columns = [
-        ColSpec("double", "coin_in"), ColSpec("long", "visits"), ColSpec("string", "zone"),
-    ]  # fmt: skip
-    mlflow.pyfunc.save_model(
-        folder / kind,
-        python_model=str(code),
-        model_config={"kind": kind},
-        signature=mlflow.models.ModelSignature(inputs=Schema(columns)),
-        pip_requirements=["mlflow"],
-    )
-    return folder / kind
-
-
 def _real(uri: str, *, seconds: float = 90, **settings: Any) -> SubprocessScorer:
-    return SubprocessScorer(uri, seconds=seconds, **{"memory_mb": 1500, **settings})
+    return SubprocessScorer(
+        uri, seconds=seconds, **{"memory_mb": 1500, "locations": locations(uri), **settings}
+    )
 
 
 def _fake() -> FakeScorer:
@@ -228,12 +99,13 @@ class TestAnyScorer:
     def scorer(self, request: pytest.FixtureRequest) -> Scorer:
         return _fake() if request.param == "fake" else _real(request.getfixturevalue("registry"))
 
-    def test_every_row_gets_a_number_and_no_call_is_timed_unasked(self, scorer):
+    def test_every_row_gets_a_number_and_nothing_is_timed_or_probed_unasked(self, scorer):
         scored = scorer.score(_version("good"), ROWS)
 
         assert scored.predictions.tolist() == [3, 4, 7, 8, 11]
         assert scored.predictions.dtype == np.float64
         assert scored.latencies_ms.size == 0
+        assert (scored.importances, scored.probes) == ({}, {})
 
     def test_as_many_single_calls_are_timed_as_asked_for_even_above_the_rows(self, scorer):
         scored = scorer.score(_version("good"), ROWS, single_calls=30)
@@ -267,11 +139,6 @@ class TestAnyScorer:
         assert "\n" not in str(caught.value)
         assert caught.value.subject == f"models/{NAME}/versions/{version.version}"
 
-    def test_nothing_is_probed_unasked(self, scorer):
-        scored = scorer.score(_version("good"), ROWS)
-
-        assert (scored.importances, scored.probes) == ({}, {})
-
     def test_a_feature_matters_by_what_the_metric_loses_when_it_is_shuffled(self, scorer):
         scored = scorer.score(_version("good"), ROWS, probe=Probe(ACTUAL, repeats=5))
 
@@ -279,13 +146,6 @@ class TestAnyScorer:
         assert losses["visits"] > losses["zone"] > 0
         assert losses["coin_in"] == 0
         assert scored.probes == HELD
-
-    def test_the_same_seed_gives_the_same_figures(self, scorer):
-        probe = Probe(ACTUAL, seed=7, rows=4)
-
-        first, second = (scorer.score(_version("good"), ROWS, probe=probe) for _ in range(2))
-
-        assert first.importances == second.importances
 
     def test_a_probe_says_in_text_what_a_version_cannot_take(self, scorer):
         scored = scorer.score(_version("fragile"), ROWS, probe=Probe(ACTUAL))
@@ -430,12 +290,6 @@ def test_a_version_whose_files_lie_elsewhere_is_not_fetched(registry, tmp_path):
         scorer.score(_version("good"), ROWS)
 
 
-def test_a_version_whose_files_lie_with_the_registry_is_loaded(registry):
-    scorer = _real(registry, locations=locations(registry))
-
-    assert scorer.score(_version("good"), ROWS).predictions.size == 5
-
-
 def test_where_pickles_are_refused_a_version_with_code_of_its_own_is_not_loaded(registry):
     with pytest.raises(DataError, match="ALLOW_PICKLED_MODELS is false: its MLmodel names model_"):
         _real(registry, allow_pickled=False).score(_version("segfault"), ROWS)
@@ -500,42 +354,6 @@ def test_a_registry_that_refuses_connections_is_unavailable(unused_port):
 
     assert "pa55" not in str(caught.value)
     assert caught.value.retry
-
-
-@pytest.mark.parametrize(
-    ("answer", "read"),
-    [
-        ([1, None], [1, np.nan]),
-        ([True, False], [1, 0]),
-        (np.array([1, 2], dtype=object), [1, 2]),
-        (np.array([[1.0], [2.0]]), [1, 2]),
-        (pd.Series([1, None], dtype="Int64"), [1, np.nan]),
-        (pd.DataFrame({"score": [1.0, 2.0]}), [1, 2]),
-        ([None, None], [np.nan, np.nan]),
-    ],
-)
-def test_the_usual_forms_of_one_number_a_row_are_read(answer, read):
-    assert np.array_equal(numbers(answer, 2), read, equal_nan=True)
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        ({"score": [1, 2]}, "gave a dict instead"),
-        (["1", "2"], "something else than numbers: str"),
-        ([1, "a"], "something else than numbers: str"),
-        ([1j, 2], "something else than numbers: complex"),
-        (np.array(["2026-01-01"] * 2, "M8[D]"), "something else than numbers: Timestamp"),
-        (np.zeros((2, 3)), "gave 3 values a row"),
-        (np.zeros((2, 2)), "gave 2 values a row"),
-        (np.zeros((2, 0)), "gave 0 values a row"),
-        (np.zeros((2, 1, 1)), "an array of 3 dimensions"),
-        ([1.0], "gave 1 values for 2 rows"),
-    ],
-)
-def test_anything_else_is_refused_and_never_guessed_at(answer, said):
-    with pytest.raises(Unusable, match=said):
-        numbers(answer, 2)
 
 
 @pytest.fixture

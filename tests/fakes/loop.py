@@ -30,6 +30,7 @@ from shared.handlers.settle_triggers import SettleTriggers
 from shared.handlers.steps import Steps
 from shared.handlers.suppress import Suppress
 from shared.handlers.sweep import Sweep
+from shared.handlers.verify_audit import VerifyAudit
 from shared.handlers.watch_run import PollLimits, WatchRun
 from shared.ports import Commit
 from tests.fakes.clock import FakeClock
@@ -137,6 +138,7 @@ class FakeLoop(FakeHost):
         self.settle_triggers = SettleTriggers(port["store"], port["tables"])
         provenance = Provenance("c0ffee", "main")
         self.project = ProjectAudit(port["store"], port["tables"], provenance, self.settle_triggers)
+        self.verify = VerifyAudit(self.journal, port["tables"], port["evidence"], port["notifier"])
         backlog = CheckBacklog(port["marks"], port["queues"])
         self.sweep = Sweep(self.catalogue, self.steps, STALLED_AFTER, backlog)
 

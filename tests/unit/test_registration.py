@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 STORAGE = "AzureWebJobsStorage"
 
 FUNCTIONS = {
+    "verify_audit": {"trigger": "timerTrigger", "schedule": "%AUDIT_SCHEDULE%"},
     "approve_run": {
         "trigger": "httpTrigger",
         "route": "runs/{run_id}/approve",
@@ -207,6 +208,7 @@ def test_every_setting_that_a_trigger_names_is_a_checked_setting():
     aliases = {field.alias for field in Settings.model_fields.values()}
 
     assert settings_used() == {
+        "AUDIT_SCHEDULE",
         "CHALLENGE_SCHEDULE",
         "DRIFT_SCHEDULE",
         "RETRAIN_SCHEDULE",

@@ -36,7 +36,7 @@ def test_a_row_says_who_met_whom_on_what_and_how_sure_it_is():
     assert (row["champion_version"], row["challenger_version"]) == ("1", "2")
     assert row["window_end"] - row["window_start"] == ONE_DAY
     assert row["evaluation_window"].date() == FIRST
-    assert row["rows_scored"] == 30
+    assert (row["rows_scored"], row["n"], row["metric"]) == (30, 30, "rmse")
     assert row["challenger_rmse"] < row["champion_rmse"]
     assert 0 < row["difference_low"] < row["difference"] < row["difference_high"]
     assert row["p_value"] < 0.001
@@ -131,3 +131,17 @@ def test_whichever_call_breaks_the_next_timer_finds_it_as_if_none_had(how):
         assert loop.actions().count("model.promoted/success") == 1, call
         assert not loop.breaches(), call
         assert loop.ports.registry.champion(MODEL).version == "2", call
+
+
+def test_a_feature_without_a_value_on_one_of_several_days_harms_none_of_them():
+    loop = challenged()
+    serve(loop, FIRST)
+    serve(loop, FIRST + ONE_DAY)
+    loop.ports.scorer.answers(MODEL, "1", lambda rows: [1.0] * rows.num_rows)
+    loop.ports.scorer.answers(MODEL, "2", lambda rows: [2.0] * rows.num_rows)
+    for row in loop.ports.windows._tables["lh_gold.flights_predictions"][:30]:
+        row["distance"] = None
+
+    compare_on(loop, FIRST + 2 * ONE_DAY)
+
+    assert [row["rows_scored"] for row in compared(loop)] == [30, 30]
