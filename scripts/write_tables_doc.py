@@ -17,10 +17,47 @@ again. A missing value is null, and so is NaN in a DOUBLE. Timestamps are UTC wi
 Columns may be added at the end of a table; none is renamed or retyped.
 """
 
+READERS = """\
+## Readers of the older shapes of ml_promotion_audit
+
+Each of the three shapes that were in use has its columns in the table, so a query written for one
+still answers. A test runs exactly these.
+
+The promotion notebook's:
+
+```sql
+SELECT event_timestamp, model_name, model_version, promoted, from_stage, to_stage, reason, approver,
+       git_sha, git_branch, data_version, baseline_r2, challenger_r2,
+       gate1_passed, gate2_passed, gate3_passed, consecutive_wins, consecutive_wins_required
+FROM ml_promotion_audit
+WHERE promoted
+ORDER BY event_timestamp
+```
+
+The tutorial's:
+
+```sql
+SELECT event_id, event_time, model_name, version, from_stage, to_stage, actor, git_sha, rationale
+FROM ml_promotion_audit
+WHERE to_stage = 'Production' AND promoted
+ORDER BY event_time DESC
+```
+
+The fairness notebook's:
+
+```sql
+SELECT audit_id, model_name, model_version, audit_ts, block_promotion, failed_attributes, reason,
+       fairness_thresholds_json
+FROM ml_promotion_audit
+WHERE block_promotion = 'True'
+ORDER BY audit_ts
+```
+"""
+
 
 def render() -> str:
     """Give the whole page."""
-    return "\n".join([HEAD, *(_section(table) for table in TABLES.values())])
+    return "\n".join([HEAD, *(_section(table) for table in TABLES.values()), READERS])
 
 
 def _section(table: Table) -> str:

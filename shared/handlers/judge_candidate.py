@@ -11,6 +11,7 @@ from typing import Any
 
 from shared.catalogue import Catalogue, Model
 from shared.domain.audit import canonical
+from shared.domain.gates import fairness
 from shared.domain.gates.judge import decide, run_gates
 from shared.domain.gates.result import GateResult, Verdict
 from shared.domain.gates.rows import TABLE, Judged, report, rows, tags
@@ -106,7 +107,11 @@ class JudgeCandidate:
             TABLE, rows(judged, results), writer=f"gates:{run.run_id}", batch=run.polls
         )
         self.registry.annotate(model.name, candidate.version, tags(results))
-        context = {**self._kept(judged, results), **_facts(candidate, results)}
+        context = {
+            **self._kept(judged, results),
+            **_facts(candidate, results),
+            **_fairness(model, results),
+        }
         self._settle(run, candidate, decide(results), results, context)
 
     def _kept(self, judged: Judged, results: tuple[GateResult, ...]) -> dict[str, Any]:
@@ -194,6 +199,18 @@ class JudgeCandidate:
             context={"blocked": True, **(context or {})},
             version=version,
         )
+
+
+def _fairness(model: Model, results: tuple[GateResult, ...]) -> dict[str, Any]:
+    """Give the limits that groups were held to and who broke one; nothing where nobody looked."""
+    (found,) = (result for result in results if result.gate == fairness.GATE)
+    if found.verdict is Verdict.SKIP:
+        return {}
+    limits = model.gates.fairness.model_dump(mode="json")
+    return {
+        "failed_attributes": str(found.details.get(fairness.FAILED, "")),
+        "fairness_thresholds_json": canonical(limits),
+    }
 
 
 def _facts(candidate: ModelVersion, results: tuple[GateResult, ...]) -> dict[str, Any]:

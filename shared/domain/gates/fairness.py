@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 GATE = "fairness"
 ATTRIBUTES = "gates.fairness.attributes"
 NOT_REGULATED = "regulated: false"
+FAILED = "failed attributes"
+"""Which detail names the attributes that broke a limit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +61,9 @@ def _tightest(parts: list[_Groups], gate: FairnessGate, n: int) -> GateResult:
     found = [pair for groups in parts for pair in _measures(groups, gate)]
     rule, value = min(found, key=lambda pair: pair[0].margin(pair[1]))
     details: dict[str, Detail] = {each.measure: figure for each, figure in found}
+    failed = sorted({each.measure.split()[0] for each, figure in found if not each.holds(figure)})
+    if failed:
+        details[FAILED] = ", ".join(failed)
     for groups in parts:
         details |= _figures(groups)
     return rule.result(value, n, details)

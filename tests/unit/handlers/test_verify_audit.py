@@ -255,7 +255,7 @@ def test_a_breach_is_told_and_on_record(world):
     world.loop.verify.all()
 
     assert checks(world.loop)[-1]["outcome"] == "failure"
-    (notice,) = [n for n in world.loop.ports.notifier.sent if "does not hold" in n.title]
+    notice = [n for n in world.loop.ports.notifier.sent if "does not hold" in n.title][-1]
     assert "table row 1, reason: differs from the ledger" in notice.text
 
 

@@ -57,6 +57,7 @@ def test_unequal_opportunity_fails_although_parity_holds(a_model, evidence):
     assert result.verdict is Verdict.FAIL
     assert result.value == pytest.approx(0.12)
     assert result.source == "gates.fairness.max_opportunity_difference"
+    assert result.details["failed attributes"] == "zone"
     assert "zone" in result.hint
 
 
