@@ -16,6 +16,7 @@ from local.client import StackClient, wait_for
 from local.evidence import Row
 from shared.domain.run import State
 from shared.errors import NotFound
+from shared.handlers.compare_champion import DAYS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,10 +59,10 @@ class Sequel:
         return run
 
     def _further(self, before: int) -> bool:
-        """Tell whether a timer has come to its end: it has decided, or compared what there was."""
+        """Tell whether a timer has come to its end: it has decided, or compared all it may."""
         days = len(self._days())
         moved = self._run().state in (State.PROMOTING, State.PROMOTED, State.REJECTED)
-        return moved or days - before >= 1
+        return moved or days - before >= DAYS_AT_ONCE
 
     def _compared(self) -> Row:
         days = self._days()

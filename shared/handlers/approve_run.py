@@ -72,7 +72,9 @@ class ApproveRun:
         self._require_right(said.actor)
         self._require_other(run, said.actor)
         if run.facts.get(DECIDED) == said.actor.object_id and run.state in _APPROVED:
-            return run
+            if run.state is State.AWAITING_APPROVAL:
+                self._resume(run)  # a worker died between the decision and what follows
+            return self._run(model_name, run_id)
         self._require_waiting(run)
         report = self._require_same(run, said)
         context = {**run.facts.get("grounds", {}), **_signed(said, report)}
@@ -116,9 +118,13 @@ class ApproveRun:
             return self._resume(run)
         if self.steps.journal.clock.now() < _until(run):
             return False
-        self._retire(run)
         reason = f"nobody approved it before {_until(run):%Y-%m-%d %H:%M}Z"
-        return end_candidate(self.steps, run, reason, {"expired": True})
+        ended = end_candidate(
+            self.steps, run, reason, {"expired": True}, expect=lambda now: DECIDED not in now.facts
+        )
+        if ended:
+            self._retire(run)
+        return ended
 
     def _resume(self, run: Run) -> bool:
         """Carry out a decision whose worker died after it was written."""

@@ -6,7 +6,7 @@ decides the same.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -128,16 +128,21 @@ class CompareChampion:
 
         So that days made up at once come to what they would have come to one by one.
         """
-        rows = self._rows(duel.run)
-        if self._decide(duel, rows):
+        if self._decide(duel, self._rows(duel.run)):
             return  # a worker died between the row and what follows from it
         for found in self._comparisons(duel, self._missing(duel)):
+            if not self._challenges(duel.run):
+                return  # another worker has decided meanwhile
             row = self._row(duel, found)
             writer = f"challenge:{duel.run.run_id}"
             self.tables.append(TABLE, [row], writer=writer, batch=found.day.toordinal())
-            rows.append(row)
-            if self._decide(duel, rows):
+            # read again: another worker may have written days of its own
+            if self._decide(duel, self._rows(duel.run)):
                 return
+
+    def _challenges(self, run: Run) -> bool:
+        found = self.steps.journal.store.snapshot(run.model, run.run_id).run
+        return found is not None and found.state is State.CHALLENGING
 
     def _missing(self, duel: Duel) -> Sequence[date]:
         """Give the finished days that are not compared yet, as many as go at once."""
@@ -264,12 +269,22 @@ class CompareChampion:
         end_candidate(self.steps, run, f"superseded: {now} the challenger's role", {})
 
 
-def end_candidate(steps: Steps, run: Run, reason: str, context: dict[str, Any]) -> bool:
-    """Reject a run whose version will not become the champion; False where it has moved on."""
+def end_candidate(
+    steps: Steps,
+    run: Run,
+    reason: str,
+    context: dict[str, Any],
+    *,
+    expect: Callable[[Run], bool] = lambda _: True,
+) -> bool:
+    """Reject a run whose version will not become the champion.
+
+    False where it has moved on, or ``expect`` says no of the run as it now is.
+    """
 
     def step(snapshot: Snapshot) -> Change | None:
         found, now = snapshot.run, steps.journal.clock.now()
-        if found is None or found.state is not run.state:
+        if found is None or found.state is not run.state or not expect(found):
             return None
         moved = found.to(State.REJECTED, now, reason=reason[:2000], notified_at=None)
         noted = entry(

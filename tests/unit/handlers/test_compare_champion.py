@@ -226,3 +226,22 @@ def test_a_registry_that_is_away_decides_nothing():
 
     assert run_of(loop).state is State.CHALLENGING
     assert len(comparisons(loop)) == 2
+
+
+def test_two_timers_at_a_time_write_no_day_past_the_decision(monkeypatch):
+    loop = duel()
+    decided = []
+    real = loop.compare._row
+
+    def row(self, found_duel, found):
+        if not decided:
+            decided.append(True)
+            loop.compare.all()  # another worker comes in between, and finishes
+        return real(found_duel, found)
+
+    monkeypatch.setattr(type(loop.compare), "_row", row)
+    live(loop, 8)
+    loop.drain()
+
+    assert run_of(loop).state is State.PROMOTED
+    assert len(comparisons(loop)) == 3
