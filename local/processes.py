@@ -11,9 +11,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from pathlib import Path
+from random import SystemRandom
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +25,8 @@ GRACE_SECONDS = 5.0
 LOG_LINES = 20
 _TAIL_BYTES = 64 * 1024
 _POLL_SECONDS = 0.05
+_PORTS = range(15_000, 32_000)  # below what Linux, macOS and Windows give out by themselves
+_CHANCE = SystemRandom()
 
 
 class ProcessError(RuntimeError):
@@ -181,15 +184,23 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Give ports that differ: all are held open until the last is known."""
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Give ports that differ: all are held open until the last is known.
+
+    Not those that the system gives out by itself: between here and the server's start one of them
+    would often go to somebody's connection, or to another test's server.
+    """
+    with ExitStack() as held:
+        return [_hold_one(held) for _ in range(count)]
+
+
+def _hold_one(held: ExitStack) -> int:
+    """Bind a port by chance, until the stack is closed."""
+    while True:
+        port = _CHANCE.choice(_PORTS)
+        probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        with suppress(OSError):  # taken: try another one
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def require_free(port: int, purpose: str) -> None:
