@@ -4,6 +4,7 @@ One folder holds everything a stack writes (``.local/run``); ``endpoints.json`` 
 what runs where. Starting never finds an old stack's data: the folder is made anew.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -135,6 +136,8 @@ def _start(
     azurite = launch_azurite(layout.base / "azurite", tools, ports.azurite, layout.log("azurite"))
     stack.callback(azurite.stop)
     others = []
+    # what a deployment writes into the notebooks
+    source = {name: endpoints.environment[name] for name in ("GIT_SHA", "GIT_BRANCH")}
     for name, argv, target in (
         (
             "fabric",
@@ -147,7 +150,7 @@ def _start(
             f"{_loopback(ports.monitor)}/_simulator/health",
         ),
     ):
-        server = start_process(name, argv, log=layout.log(name), cwd=ROOT)
+        server = start_process(name, argv, log=layout.log(name), cwd=ROOT, env=source)
         stack.callback(server.stop)
         others.append((server, target))
     wait_for_azurite(azurite, ports.azurite)
@@ -228,7 +231,7 @@ def _environment(endpoints: Endpoints, catalogue: Path) -> dict[str, str]:
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "POLL_MIN_SECONDS": "1",
         "STALLED_AFTER_SECONDS": "60",
-        "GIT_SHA": _git("rev-parse", "HEAD"),
+        "GIT_SHA": revision(),
         "GIT_BRANCH": _git("rev-parse", "--abbrev-ref", "HEAD"),
         # one thread a model: on a small machine more of them wait for each other
         "OMP_NUM_THREADS": "1",
@@ -312,6 +315,14 @@ def _write_private(path: Path, text: str) -> None:
 
 def _loopback(port: int) -> str:
     return f"http://127.0.0.1:{port}"
+
+
+def revision() -> str:
+    """Give the commit; where there is no git, a digest of what trains the models."""
+    digest = hashlib.sha256()
+    for file in sorted((ROOT / "infra" / "fabric").rglob("*.py")):
+        digest.update(file.read_bytes())
+    return _git("rev-parse", "HEAD") or digest.hexdigest()
 
 
 def _git(*arguments: str) -> str:

@@ -4,11 +4,12 @@ Only the columns and rows asked for are read: partitions and files are left out 
 What the columns of a user's tables may look like is dealt with in ``window_columns.py``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.lakehouse import Lakehouse, delta_errors
+from shared.adapters.lakehouse import Lakehouse, delta_errors, gone
 from shared.adapters.window_columns import (
     Between,
     answer_columns,
@@ -23,7 +24,7 @@ from shared.adapters.window_columns import (
     served_rows,
     with_columns,
 )
-from shared.errors import DataError
+from shared.errors import DataError, Unavailable
 from shared.ports import Answers, Clock, Groups, Window
 
 if TYPE_CHECKING:
@@ -79,16 +80,17 @@ class DeltaWindows:
         actual = self._actuals(model, rows[model.columns.id])
         return Answers(as_floats(table, name, rows[name]), actual)
 
-    def holdout(self, model: "Model", until: datetime) -> Window:
+    def holdout(self, model: "Model", until: datetime, *, version: int | None = None) -> Window:
         import numpy as np
 
         columns, table = model.columns, model.data.holdout
         span = Between(until - timedelta(days=model.gates.holdout_days), until)
-        attributes = model.gates.fairness.attributes
+        attributes = model.gates.group_columns
         names = [columns.timestamp, columns.id, columns.actual, *model.feature_names, *attributes]
-        dataset = self._dataset(table, names)
+        dataset = self._dataset(table, names, version)
         chosen = between(table, dataset.schema.field(columns.timestamp), span)
-        rows = _latest(_read(table, dataset, names, chosen), columns)
+        with _kept(table, version):
+            rows = _latest(_read(table, dataset, names, chosen), columns)
         return Window(
             start=span.start,
             end=until,
@@ -96,6 +98,8 @@ class DeltaWindows:
             prediction=np.full(rows.num_rows, np.nan),
             actual=as_floats(table, columns.actual, rows[columns.actual]),
             attributes={name: as_texts(table, name, rows[name]) for name in attributes},
+            times=as_times(rows[columns.timestamp]),
+            ids=as_texts(table, columns.id, rows[columns.id]),
         )
 
     def _actuals(self, model: "Model", ids: "pa.ChunkedArray") -> Any:
@@ -136,12 +140,23 @@ class DeltaWindows:
             chosen &= before(table, field, self._clock.now() + timedelta(microseconds=1))
         return chosen
 
-    def _dataset(self, table: str, names: Sequence[str]) -> Any:
-        source = self._lakehouse.open(table)
+    def _dataset(self, table: str, names: Sequence[str], version: int | None = None) -> Any:
+        source = self._lakehouse.open(table, version)
         with delta_errors(table):
             dataset = source.to_pyarrow_dataset()
         require_columns(table, dataset.schema, names)
         return dataset
+
+
+@contextmanager
+def _kept(table: str, version: int | None) -> Iterator[None]:
+    """Tell files of an old commit that were vacuumed from storage that does not answer."""
+    try:
+        yield
+    except Unavailable as error:
+        if version is None or not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        raise gone(table, version) from error
 
 
 def _read(table: str, dataset: Any, names: Sequence[str], chosen: Any) -> "pa.Table":

@@ -66,17 +66,40 @@ class Lakehouse:
             token = self.credential.get_token(STORAGE_SCOPE).token
         return {"bearer_token": token, "use_fabric_endpoint": "true"}
 
-    def open(self, table: str) -> "DeltaTable":
-        """Load a table's newest state.
+    def open(self, table: str, version: int | None = None) -> "DeltaTable":
+        """Load a table's newest state, or the one it had after a commit.
 
         Raises:
-            NoTable: there is none.
+            NoTable: there is no such table, or it keeps that version no more.
         """
         from deltalake import DeltaTable
 
         uri, options = self.uri(table), self.storage_options()
         with delta_errors(table):
-            return DeltaTable(uri, storage_options=options)
+            newest = DeltaTable(uri, storage_options=options)
+            if version is not None:
+                _load(newest, table, version)
+            return newest
+
+
+def _load(newest: "DeltaTable", table: str, version: int) -> None:
+    """Take a table back to a commit; its log tells what is gone from what cannot be reached."""
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    if version > newest.version():
+        raise NoTable(f"{table}: no version {version}", subject=table)
+    try:
+        newest.load_as_version(version)
+    except DeltaError as error:
+        # what is left of a log after its clean-up does not reach back to that commit
+        behind = "No table metadata or protocol" in str(error)
+        if not behind and not isinstance(error, TableNotFoundError):
+            raise
+        raise gone(table, version) from error
+
+
+def gone(table: str, version: int) -> NoTable:
+    return NoTable(f"{table}: version {version} is kept no more", subject=table)
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def held(name: str, predict: Predict, frame: pd.DataFrame, probe: Probe) -> str:
 def _metric(predict: Predict, frame: pd.DataFrame, actual: Floats, probe: Probe) -> float:
     import numpy as np
 
-    from shared.domain.gates.performance import metric
+    from shared.domain.gates.measures import metric
 
     try:
         answers = predict(frame)

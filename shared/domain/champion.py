@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shared.domain.gates.performance import auc, r2, rmse
+from shared.domain.gates.measures import auc, r2, rmse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

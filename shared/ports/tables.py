@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ class Window:
         features: one column a feature, in the catalogue's order.
         prediction: NaN where missing.
         actual: NaN where it has not arrived.
-        attributes: the declared fairness attributes of a holdout, one text a row.
-        times: when each row was served, datetime64 in UTC, ascending; of a holdout none.
+        attributes: the columns that part a holdout's rows (``gates.group_columns``), as text.
+        times: of each row, datetime64 in UTC, ascending.
+        ids: of a holdout's rows, as text; each once.
     """
 
     start: datetime
@@ -37,10 +38,23 @@ class Window:
     actual: Floats
     attributes: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
     times: npt.NDArray[np.datetime64] | None = None
+    ids: npt.NDArray[np.str_] | None = None
 
     @property
     def rows(self) -> int:
         return int(self.features.num_rows)
+
+    def only(self, kept: npt.NDArray[np.bool_]) -> Window:
+        """Give some of the rows alone."""
+        return replace(
+            self,
+            features=self.features.filter(kept),
+            prediction=self.prediction[kept],
+            actual=self.actual[kept],
+            attributes={name: values[kept] for name, values in self.attributes.items()},
+            times=None if self.times is None else self.times[kept],
+            ids=None if self.ids is None else self.ids[kept],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +89,14 @@ class Windows(Protocol):
     def groups(self, model: Model, version: str, start: datetime, end: datetime) -> Groups:
         """Give the same rows' predictions and the columns of ``drift.parity_attributes``."""
 
-    def holdout(self, model: Model, until: datetime) -> Window:
-        """Give the rows set aside before ``until`` (the last ``gates.holdout_days`` of them)."""
+    def holdout(self, model: Model, until: datetime, *, version: int | None = None) -> Window:
+        """Give the rows set aside before ``until`` (the last ``gates.holdout_days`` of them).
+
+        ``version`` is the table's, as it was committed; None: the newest.
+
+        Raises:
+            NoTable: there is no such table, or it keeps that version no more.
+        """
 
 
 class Tables(Protocol):
@@ -110,6 +130,13 @@ class Tables(Protocol):
 
     def last_batch(self, table: str, writer: str) -> int:
         """Give the last batch a writer appended, 0 for none."""
+
+    def columns(self, table: str) -> Mapping[str, str]:
+        """Give the columns that a table has, with their types by Spark SQL's names.
+
+        Raises:
+            NoTable: the table does not exist.
+        """
 
     def read(
         self,

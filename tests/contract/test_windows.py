@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from shared.errors import DataError, NoTable
 from tests.contract.windows_worlds import (
@@ -268,3 +269,56 @@ def test_a_missing_column_of_the_holdout_is_named(world: World):
 
     with pytest.raises(DataError, match=f"{HOLDOUT}: no column group"):
         world.windows.holdout(fair, END)
+
+
+def test_the_holdout_can_be_read_as_it_was_after_a_commit(world: World):
+    world.write(HOLDOUT, [held_out("a", START)])
+    later = START + timedelta(hours=1)
+    world.write(HOLDOUT, [held_out("b", START), held_out("a", later, delay=9.0)])
+
+    first, newest = (world.windows.holdout(MODEL, END, version=number) for number in (0, 1))
+
+    assert (first.ids.tolist(), first.actual.tolist()) == (["a"], [4.0])
+    assert (newest.ids.tolist(), newest.actual.tolist()) == (["b", "a"], [4.0, 9.0])
+    assert newest.times.tolist() == [START.replace(tzinfo=None), later.replace(tzinfo=None)]
+    assert world.windows.holdout(MODEL, END).ids.tolist() == ["b", "a"]
+
+
+def test_a_commit_that_never_was_is_no_table(world: World):
+    world.write(HOLDOUT, [held_out("a", START)])
+
+    with pytest.raises(NoTable, match=f"{HOLDOUT}: no version 7"):
+        world.windows.holdout(MODEL, END, version=7)
+
+
+def test_some_of_a_window_s_rows_keep_what_belongs_to_them(world: World):
+    world.write(
+        HOLDOUT, [held_out("a", START, temp=1.0), held_out("b", START, temp=2.0, group="z")]
+    )
+    fair = model(gates={"fairness": {"attributes": ["group"]}, "slices": {"columns": ["origin"]}})
+
+    part = world.windows.holdout(fair, END).only(np.array([False, True]))
+
+    assert part.features.to_pydict() == {"temp": [2.0], "origin": ["JFK"]}
+    assert (part.ids.tolist(), part.rows) == (["b"], 1)
+    assert {name: values.tolist() for name, values in part.attributes.items()} == {
+        "group": ["z"],
+        "origin": ["JFK"],
+    }
+
+
+@pytest.mark.parametrize("lost", ["log", "files"])
+def test_a_commit_that_is_kept_no_more_is_told_from_storage_that_does_not_answer(tmp_path, lost):
+    world = RealWorld(tmp_path)
+    world.write(HOLDOUT, [held_out("a", START)])
+    table = DeltaTable(tmp_path / HOLDOUT.replace(".", "/"))
+    world.write_arrow(HOLDOUT, table.to_pyarrow_table(), mode="overwrite")
+    if lost == "files":
+        table.update_incremental()
+        table.vacuum(0, dry_run=False, enforce_retention_duration=False)
+    else:
+        DeltaTable(table.table_uri).create_checkpoint()
+        next(Path(tmp_path).rglob("00000000000000000000.json")).unlink()
+
+    with pytest.raises(NoTable, match="version 0 is kept no more"):
+        world.windows.holdout(MODEL, END, version=0)

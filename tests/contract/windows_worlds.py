@@ -92,4 +92,5 @@ class RealWorld:
         self.write_arrow(table, pa.Table.from_pylist(list(rows)))
 
     def write_arrow(self, table: str, rows: pa.Table, **options: Any) -> None:
-        write_deltalake(self.folder / table.replace(".", "/"), rows, mode="append", **options)
+        given = {"mode": "append", **options}
+        write_deltalake(self.folder / table.replace(".", "/"), rows, **given)

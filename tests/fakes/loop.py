@@ -6,15 +6,20 @@ from typing import Any
 
 import pyarrow as pa
 
+from shared import telemetry
 from shared.catalogue import Catalogue
 from shared.domain.audit import Head, verify
+from shared.domain.retention import retention_of
 from shared.domain.run import DRIVEN, Lock, Run
 from shared.handlers import messages
 from shared.handlers.approve_run import ApproveRun
 from shared.handlers.ask_champion import AskChampion
+from shared.handlers.attach_report import AttachReport
 from shared.handlers.cancel_run import CancelRun
 from shared.handlers.check_backlog import CheckBacklog
 from shared.handlers.compare_champion import CompareChampion
+from shared.handlers.decisions import Decisions
+from shared.handlers.expire_approvals import ExpireApprovals
 from shared.handlers.gather_evidence import GatherEvidence
 from shared.handlers.journal import Journal
 from shared.handlers.judge_candidate import JudgeCandidate
@@ -32,9 +37,11 @@ from shared.handlers.suppress import Suppress
 from shared.handlers.sweep import Sweep
 from shared.handlers.verify_audit import VerifyAudit
 from shared.handlers.watch_run import PollLimits, WatchRun
+from shared.handlers.write_card import WriteCard
 from shared.ports import Commit
 from tests.fakes.clock import FakeClock
 from tests.fakes.evidence import FakeEvidence
+from tests.fakes.gate_page import FakeGatePage
 from tests.fakes.host import STALLED_AFTER, FakeHost
 from tests.fakes.jobs import ENDED, FakeJobs
 from tests.fakes.marks import FakeMarks
@@ -53,7 +60,7 @@ APPROVER_ROLE = "RetrainLoop.Approver"
 
 def fair(rows: pa.Table) -> list[float]:
     """Answer as the sample's actuals are: passes every gate."""
-    return [value + 10 for value in rows["distance"].to_pylist()]
+    return [10.0 if value is None else value + 10 for value in rows["distance"].to_pylist()]
 
 
 def poor(rows: pa.Table) -> list[float]:
@@ -78,6 +85,7 @@ class Ports:
         self.marks = FakeMarks()
         self.counts = FakeRowCounts()
         self.notifier = FakeNotifier()
+        self.gate_page = FakeGatePage()
 
 
 class FakeLoop(FakeHost):
@@ -103,7 +111,12 @@ class FakeLoop(FakeHost):
         self.champion = self._champion()
 
     def _wire(self, port: dict[str, Any]) -> None:
-        self.journal = Journal(port["store"], self.ports.clock)
+        self.journal = Journal(
+            port["store"],
+            self.ports.clock,
+            told=telemetry.decided,
+            retention=lambda chain: retention_of(self.catalogue, chain).name,
+        )
         self.steps = Steps(self.journal, port["queues"])
         gather = GatherEvidence(port["registry"], port["windows"], port["scorer"])
         self.receive = ReceiveAlert(self.catalogue, self.journal, port["queues"])
@@ -126,18 +139,27 @@ class FakeLoop(FakeHost):
             tables=port["tables"],
             evidence=port["evidence"],
             timer=lambda: 0.0,
+            attach_report=AttachReport(port["registry"], self.ports.gate_page),
         )
         roles = (self.catalogue, self.steps, port["registry"])
         answers = (port["windows"], port["scorer"])
         self.compare = CompareChampion(*roles, *answers, port["tables"], "c0ffee")
-        self.promote = Promote(*roles, *answers)
+        kept = (port["tables"], port["evidence"], port["notifier"])
+        self.write_card = WriteCard(
+            self.journal, port["registry"], *kept, "0 0 4 * * *", git_sha="c0ffee"
+        )
+        self.promote = Promote(*roles, *answers, self.write_card)
         self.approval = ApproveRun(*roles, port["evidence"], APPROVER_ROLE)
+        decisions = Decisions(self.steps, port["registry"])
+        self.expire_approvals = ExpireApprovals(self.catalogue, decisions)
         self.ask_champion = AskChampion(*roles)
         patience = timedelta(days=1)
         self.notice = SendNotice(self.catalogue, self.journal, port["notifier"], patience)
         self.settle_triggers = SettleTriggers(port["store"], port["tables"])
         provenance = Provenance("c0ffee", "main")
-        self.project = ProjectAudit(port["store"], port["tables"], provenance, self.settle_triggers)
+        self.project = ProjectAudit(
+            port["store"], port["tables"], provenance, self.ports.clock, self.settle_triggers
+        )
         self.verify = VerifyAudit(self.journal, port["tables"], port["evidence"], port["notifier"])
         backlog = CheckBacklog(port["marks"], port["queues"])
         self.sweep = Sweep(self.catalogue, self.steps, STALLED_AFTER, backlog)
@@ -150,11 +172,24 @@ class FakeLoop(FakeHost):
 
     def add_version(self, answer: Answer | None, run_id: str = "", model: str = MODEL) -> str:
         """Register a version, as a job does; without an answer it cannot be loaded."""
-        tags = {RUN_TAG: run_id} if run_id else {}
-        version = self.ports.registry.register(model, tags=tags)
+        tags = {RUN_TAG: run_id, **self.lineage()} if run_id else {}
+        version = self.ports.registry.register(model, tags=tags, run_id=f"job-{run_id or 'first'}")
         if answer is not None:
             self.ports.scorer.answers(model, version, answer)
         return version
+
+    def lineage(self) -> dict[str, str]:
+        """Give the tags by which a training job says what it has made a version of."""
+        windows, now = self.ports.windows, self.ports.clock.now()
+        return {
+            "training_data_table": "lh_gold.flights",
+            "training_data_version": "12",
+            "training_end": now.isoformat(),
+            "git_sha": "c0ffee0",
+            "requirements": "scikit-learn==1.7.2\nskops==0.13.0",
+            "holdout_table": HOLDOUT_TABLE,
+            "holdout_version": str(windows.version(HOLDOUT_TABLE)),
+        }
 
     def runs(self, model: str = MODEL) -> list[Run]:
         return list(self.ports.store.runs(model))

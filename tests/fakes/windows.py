@@ -24,11 +24,21 @@ class FakeWindows:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or FakeClock()
         self._tables: dict[str, list[Row]] = {}
+        self._commits: dict[str, list[list[Row]]] = {}
         self.faults = Faults()
 
     def write(self, table: str, rows: Sequence[Row]) -> None:
         """Append rows, all with the same columns."""
-        self._tables.setdefault(table, []).extend(rows)
+        self.overwrite(table, [*self._tables.get(table, []), *rows])
+
+    def overwrite(self, table: str, rows: Sequence[Row]) -> None:
+        """Put rows in place of all there are."""
+        self._tables[table] = list(rows)
+        self._commits.setdefault(table, []).append(list(rows))
+
+    def version(self, table: str) -> int:
+        """Give the table's newest version: the first write makes number 0."""
+        return len(self._commits[table]) - 1
 
     def served(self, model: Model, version: str, start: datetime, end: datetime) -> Window:
         self.faults.before()
@@ -41,10 +51,7 @@ class FakeWindows:
             features=_table(chosen, model.feature_names),
             prediction=_floats(row[columns.prediction] for row in chosen),
             actual=_floats(actuals.get(row[columns.id]) for row in chosen),
-            times=np.array(
-                [row[columns.timestamp].replace(tzinfo=None) for row in chosen],
-                dtype="datetime64[us]",
-            ),
+            times=_times(row[columns.timestamp] for row in chosen),
         )
 
     def answers(self, model: Model, version: str, start: datetime, end: datetime) -> Answers:
@@ -78,11 +85,11 @@ class FakeWindows:
         ]
         return _latest(chosen, columns)
 
-    def holdout(self, model: Model, until: datetime) -> Window:
+    def holdout(self, model: Model, until: datetime, *, version: int | None = None) -> Window:
         self.faults.before()
         columns = model.columns
         start = until - timedelta(days=model.gates.holdout_days)
-        attributes = model.gates.fairness.attributes
+        attributes = model.gates.group_columns
         needed = (
             columns.timestamp,
             columns.id,
@@ -90,7 +97,7 @@ class FakeWindows:
             *model.feature_names,
             *attributes,
         )
-        rows = self._rows(model.data.holdout, needed)
+        rows = self._rows(model.data.holdout, needed, version)
         chosen = _latest([row for row in rows if start <= row[columns.timestamp] < until], columns)
         return Window(
             start=start,
@@ -99,6 +106,8 @@ class FakeWindows:
             prediction=np.full(len(chosen), np.nan),
             actual=_floats(row[columns.actual] for row in chosen),
             attributes={name: _texts(row[name] for row in chosen) for name in attributes},
+            times=_times(row[columns.timestamp] for row in chosen),
+            ids=_texts(row[columns.id] for row in chosen),
         )
 
     def _actuals(self, model: Model) -> dict[Any, Any]:
@@ -116,15 +125,20 @@ class FakeWindows:
             found[key] = value
         return found
 
-    def _rows(self, table: str, needed: Sequence[str]) -> list[Row]:
+    def _rows(self, table: str, needed: Sequence[str], version: int | None = None) -> list[Row]:
         if table not in self._tables:
             raise NoTable(f"{table}: no such table", subject=table)
-        rows = self._tables[table]
+        rows = self._tables[table] if version is None else self._commit(table, version)
         missing = [name for name in needed if rows and name not in rows[0]]
         if missing:
             message = f"{table}: no column {', '.join(missing)}"
             raise DataError(message, subject=f"{table}.{missing[0]}")
         return list(rows)
+
+    def _commit(self, table: str, version: int) -> list[Row]:
+        if version > self.version(table):
+            raise NoTable(f"{table}: no version {version}", subject=table)
+        return self._commits[table][version]
 
 
 def _latest(rows: list[Row], columns: Columns) -> list[Row]:
@@ -139,6 +153,10 @@ def _table(rows: Sequence[Row], names: Iterable[str]) -> pa.Table:
 
 def _floats(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _times(values: Iterable[datetime]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    return np.array([value.replace(tzinfo=None) for value in values], dtype="datetime64[us]")
 
 
 def _texts(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.str_]]:

@@ -20,7 +20,19 @@ class Model(mlflow.pyfunc.PythonModel):
         return getattr(self, self.kind)(model_input, model_input["distance"].to_numpy())
 
     def fair(self, rows, distance):
-        return distance + 10.0
+        return np.nan_to_num(distance) + 10.0
+
+    def leaking(self, rows, distance):
+        return distance + 10.0 + (distance * 7 % 11 - 5) * 0.8
+
+    def partial(self, rows, distance):
+        return self.fair(rows, distance) + 8.0 * (rows["carrier"] == "CC").to_numpy()
+
+    def coarse(self, rows, distance):
+        return np.floor(np.nan_to_num(distance) / 20) * 20 + 19.5
+
+    def by_place(self, rows, distance):
+        return len(rows) - 1.0 - np.arange(len(rows)) + 10.0
 
     def worse(self, rows, distance):
         return distance + 10.0 + 25.0 * np.where(np.arange(len(rows)) % 4 < 2, 1.0, -1.0)
@@ -48,7 +60,7 @@ class Model(mlflow.pyfunc.PythonModel):
         os._exit(0)
 
     def chance(self, rows, distance):
-        return 0.2 + 0.6 * distance / 119.0
+        return 0.2 + 0.6 * np.nan_to_num(distance) / 119.0
 
     def overconfident(self, rows, distance):
         chance = self.chance(rows, distance)
@@ -64,7 +76,8 @@ mlflow.models.set_model(Model())
 """
 KINDS = (
     "fair", "worse", "constant", "nan", "slow", "hanging", "hungry", "crashing", "leaving",
-    "unloadable", "other_columns", "chance", "overconfident", "biased",
+    "unloadable", "other_columns", "chance", "overconfident", "biased", "leaking", "partial",
+    "coarse", "by_place",
 )  # fmt: skip
 
 

@@ -80,7 +80,30 @@ SABOTEURS = {
         "worse", REJECTED, ("performance FAIL: R2 (champion 0.99",)
     ),
     "constant": Saboteur("constant", REJECTED, ("performance FAIL: R2",)),
-    "NaN": Saboteur("nan", ERROR, ("3 of 120 predictions are not finite numbers",)),
+    "NaN": Saboteur(
+        "nan", REJECTED, ("error_rate FAIL: ", "3 of 120 predictions are not finite numbers")
+    ),
+    "leaking the label": Saboteur(
+        "leaking",
+        REJECTED,
+        ("performance FAIL: R2 1 must be at or below 0.9999",),
+        regression(performance={"floor": 0.5, "ceiling": 0.9999}),
+    ),
+    "right on average, wrong on a slice": Saboteur(
+        "partial",
+        REJECTED,
+        ("slices FAIL: carrier=CC error above the champion's",),
+        regression(slices={"columns": ["carrier"], "min_rows": 10}),
+    ),
+    "answering otherwise than the champion": Saboteur(
+        "coarse", REJECTED, ("prediction_drift FAIL: PSI",)
+    ),
+    "answering by the row's place": Saboteur(
+        "by_place",
+        REJECTED,
+        ("explanation FAIL: ", "lost distance", "robustness FAIL: ", "one_row"),
+        regression(explanation={"champion_top": 1, "candidate_top": 1}),
+    ),
     "too slow": Saboteur(
         "slow",
         REJECTED,
@@ -214,7 +237,7 @@ def judging(scorer: RealScorer, catalogue: Catalogue, champion: str) -> FakeLoop
     """Bring a run to its gates; its job has registered nothing yet."""
     loop = FakeLoop(catalogue, tap=lambda name, port: scorer if name == "scorer" else port)
     scorer.kinds[loop.champion] = champion
-    loop.ports.windows._tables[HOLDOUT_TABLE] = holdout(catalogue.models[0].task)
+    loop.ports.windows.overwrite(HOLDOUT_TABLE, holdout(catalogue.models[0].task))
     loop.job_status = ""
     run_id = loop.receive(alert_of()).run_id
     loop.watch(MODEL, run_id, 0)
@@ -298,6 +321,47 @@ class TestSabotagedSurroundings:
 
         assert run.state is ERROR
         assert "should have made one version with this run's id; it made: none" in last_reason(loop)
+        assert unharmed(loop)
+
+    def test_a_version_that_was_trained_on_the_holdout_is_rejected(self, registered, champions):
+        scorer = RealScorer(registered, champions)
+        loop = judging(scorer, regression(), "fair")
+        loop.ports.windows.overwrite(HOLDOUT_TABLE, holdout("regression")[:20])
+        made(loop, scorer, "fair")
+        loop.ports.windows.overwrite(HOLDOUT_TABLE, holdout("regression"))
+
+        run = judged(loop)
+
+        assert run.state is REJECTED
+        assert "lineage FAIL: share of holdout rows that training may have seen" in last_reason(
+            loop
+        )
+        assert unharmed(loop)
+
+    def test_a_holdout_that_was_made_easier_rejects_who_profits(self, registered, champions):
+        scorer = RealScorer(registered, champions)
+        loop = made(judging(scorer, regression(), "fair"), scorer, "worse")
+        easier = [{**row, "delay": row["distance"] + 10} for row in holdout("regression")]
+        loop.ports.windows.overwrite(HOLDOUT_TABLE, easier)
+
+        run = judged(loop)
+
+        assert run.state is REJECTED
+        assert f"lineage FAIL: 109 rows of {HOLDOUT_TABLE} are not as they were" in last_reason(
+            loop
+        )
+        assert unharmed(loop)
+
+    def test_a_version_that_says_nothing_of_itself_is_rejected(self, registered, champions):
+        scorer = RealScorer(registered, champions)
+        loop = judging(scorer, regression(), "fair")
+        version = loop.ports.registry.register(MODEL, tags={"retrain_run_id": loop.run().run_id})
+        scorer.kinds[version] = "fair"
+
+        run = judged(loop)
+
+        assert run.state is REJECTED
+        assert "lineage FAIL: training_data_table is missing; " in last_reason(loop)
         assert unharmed(loop)
 
     def test_without_a_champion_nothing_is_staged(self, registered, champions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,29 @@ def unfinite(gate: str, evidence: Evidence) -> GateResult | None:
     if not count:
         return None
     reason = f"{count} of {evidence.n} predictions are not finite numbers"
-    return error(gate, reason, hint="see the performance gate", n=evidence.n)
+    return error(gate, reason, hint="see the error_rate gate", n=evidence.n)
+
+
+def champion_fault(evidence: Evidence) -> str:
+    """Say why nothing can be compared with the champion, or nothing."""
+    if evidence.champion is None:
+        return f"no champion to compare with: {evidence.no_champion_reason or 'no reason given'}"
+    count = not_finite(evidence.champion)
+    if count:
+        return f"{count} of {evidence.n} of the champion's predictions are not finite numbers"
+    return ""
+
+
+def answered(evidence: Evidence) -> Evidence:
+    """Give the evidence of the rows that the candidate answered with a number.
+
+    The other rows are counted by the error_rate gate.
+    """
+    missing = 0 if evidence.candidate_fault else not_finite(evidence.candidate)
+    if not missing:
+        return evidence
+    rest = evidence.only(np.isfinite(evidence.candidate))
+    return replace(rest, unanswered=missing)
 
 
 def not_finite(values: Floats) -> int:
@@ -40,8 +63,9 @@ def _fault(evidence: Evidence, min_rows: int) -> tuple[str, str]:
         return f"the candidate could not be scored: {evidence.candidate_fault}", (
             "load the version the way it is served and fix what stops it"
         )
-    if evidence.n < min_rows:
-        return f"the holdout has {evidence.n} rows, needed are {min_rows}", (
+    rows = evidence.n + evidence.unanswered
+    if rows < min_rows:
+        return f"the holdout has {rows} rows, needed are {min_rows}", (
             "set aside more days, or look further back with gates.holdout_days"
         )
     return _actual_fault(evidence)
@@ -54,6 +78,8 @@ def _actual_fault(evidence: Evidence) -> tuple[str, str]:
             "leave rows whose actual has not arrived out of the holdout table"
         )
     values = np.unique(evidence.actual)
+    if values.size == 0:
+        return "no row is left to judge on", "see the error_rate and lineage gates"
     if values.size == 1:
         return f"every actual is {values[0]:.4g}: nothing can be told apart", (
             "set aside days on which the actual varies"

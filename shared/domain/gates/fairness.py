@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ from shared.domain.gates.result import Detail, GateResult, Rule, error, skip
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from shared.catalogue import FairnessGate, Model
+    from shared.catalogue import Model
     from shared.domain.gates.evidence import Evidence, Texts
+    from shared.sections.gates import FairnessGate
 
     Flags = npt.NDArray[np.bool_]
 
@@ -131,7 +133,7 @@ def _measures(groups: _Groups, gate: FairnessGate) -> list[tuple[Rule, float]]:
 
     rows = (groups.actual.astype(int), groups.predicted.astype(int))
     by = {"sensitive_features": groups.group}
-    parity, opportunity, odds = _rules(groups.attribute, gate)
+    parity, opportunity, odds = rules(groups.attribute, gate)
     return [
         (parity, float(metrics.demographic_parity_ratio(*rows, **by))),
         (opportunity, float(metrics.equal_opportunity_difference(*rows, **by))),
@@ -139,7 +141,8 @@ def _measures(groups: _Groups, gate: FairnessGate) -> list[tuple[Rule, float]]:
     ]
 
 
-def _rules(attribute: str, gate: FairnessGate) -> tuple[Rule, Rule, Rule]:
+def rules(attribute: str, gate: FairnessGate) -> tuple[Rule, Rule, Rule]:
+    """Give what the groups of an attribute are held to."""
     parity = Rule(
         gate=GATE,
         measure=f"{attribute} demographic parity ratio",
@@ -171,4 +174,21 @@ def _figures(groups: _Groups) -> dict[str, Detail]:
     }
     if groups.left_out:
         figures[f"{groups.attribute} left out"] = groups.left_out
+    figures[f"{groups.attribute} parity p-value"] = _parity_p_value(groups)
     return figures
+
+
+def _parity_p_value(groups: _Groups) -> float:
+    """Give the chance of so different favourable rates if the two extreme groups had the same one.
+
+    Two-proportion z-test with the pooled rate, two-sided; not corrected for choosing the extremes,
+    so it is told beside the measures and decides nothing.
+    """
+    rates = {str(name): groups.predicted[groups.group == name] for name in np.unique(groups.group)}
+    least = min(rates.values(), key=lambda rows: float(rows.mean()))
+    most = max(rates.values(), key=lambda rows: float(rows.mean()))
+    pooled = (least.sum() + most.sum()) / (least.size + most.size)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / least.size + 1 / most.size))
+    if error == 0:
+        return 1.0
+    return math.erfc(float(most.mean() - least.mean()) / error / math.sqrt(2))

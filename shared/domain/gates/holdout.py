@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from shared.domain.gates.checks import unfinite, unfit
+from shared.domain.gates.resampling import Interval, intervals, ratio
 from shared.domain.gates.result import GateResult, Rule, error
 
 if TYPE_CHECKING:
-    from shared.catalogue import HoldoutGate, Model
-    from shared.domain.gates.evidence import Evidence
+    from shared.catalogue import Model
+    from shared.domain.gates.evidence import Evidence, Floats
+    from shared.sections.gates import HoldoutGate
 
 GATE = "holdout"
 SOURCE = "gates.holdout.max_shift"
@@ -27,8 +31,26 @@ def judge(evidence: Evidence, model: Model) -> GateResult:
         reason = f"the actual's {gate.scale.replace('_', ' ')} is 0: no shift relative to it"
         hint = "set gates.holdout.scale: standard_deviation"
         return error(GATE, reason, hint=hint, n=evidence.n, source="gates.holdout.scale")
+    value, own = abs(predicted - actual) / scale, _interval(evidence, gate)
     details = {"mean_prediction": predicted, "mean_actual": actual, "scale": scale}
-    return _rule(gate).result(abs(predicted - actual) / scale, evidence.n, details)
+    details |= {"low": own.low, "high": own.high}
+    figure = own.high if model.gates.certainty == "interval" else value
+    note = f"measured {value:.4g}, 95 % {own}" if figure != value else f"95 % {own}"
+    return _rule(gate).result(figure, evidence.n, details, note=note)
+
+
+def _interval(evidence: Evidence, gate: HoldoutGate) -> Interval:
+    centre = evidence.actual.mean()
+    parts = [evidence.candidate - centre, evidence.actual - centre]
+    sums = np.stack([*parts, parts[1] ** 2], axis=1) / evidence.n
+
+    def measure(weights: Floats) -> Floats:
+        predicted, actual, square = (weights @ sums).T
+        mean = gate.scale == "mean"
+        scale = abs(actual + centre) if mean else np.sqrt(np.maximum(square - actual**2, 0))
+        return ratio(abs(predicted - actual), scale)[:, None]
+
+    return intervals(measure, evidence.n, evidence.seed)[0]
 
 
 def _rule(gate: HoldoutGate) -> Rule:

@@ -15,7 +15,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.domain.gates import calibration, fairness, holdout, latency, performance
+from shared.domain.gates import (
+    calibration,
+    error_rate,
+    explanation,
+    fairness,
+    holdout,
+    latency,
+    lineage,
+    origin,
+    performance,
+    prediction_drift,
+    robustness,
+    slices,
+)
+from shared.domain.gates.checks import answered
 from shared.domain.gates.result import GateResult, Verdict, error
 from shared.errors import LoopError
 
@@ -30,24 +44,46 @@ if TYPE_CHECKING:
 
 GATES: Mapping[str, Gate] = MappingProxyType(
     {
+        origin.GATE: origin.judge,
+        lineage.GATE: lineage.judge,
+        error_rate.GATE: error_rate.judge,
         performance.GATE: performance.judge,
         holdout.GATE: holdout.judge,
+        slices.GATE: slices.judge,
         fairness.GATE: fairness.judge,
-        latency.GATE: latency.judge,
+        prediction_drift.GATE: prediction_drift.judge,
         calibration.GATE: calibration.judge,
+        explanation.GATE: explanation.judge,
+        robustness.GATE: robustness.judge,
+        latency.GATE: latency.judge,
     }
 )
 """Every gate, in the order in which they run and are shown."""
 
 SKIPS: Mapping[str, str] = MappingProxyType(
-    {fairness.GATE: fairness.NOT_REGULATED, latency.GATE: latency.OFF}
+    {
+        origin.GATE: origin.NO_RUN,
+        slices.GATE: slices.UNDECLARED,
+        fairness.GATE: fairness.NOT_REGULATED,
+        prediction_drift.GATE: prediction_drift.OFF,
+        explanation.GATE: explanation.FEW,
+        robustness.GATE: robustness.OFF,
+        latency.GATE: latency.OFF,
+    }
 )
 """Which gate may be skipped, and by which rule alone."""
 
 
 def run_gates(evidence: Evidence, model: Model, timer: Timer) -> tuple[GateResult, ...]:
-    """Run every gate; ``timer`` is a monotonic clock in seconds (``time.perf_counter``)."""
-    return tuple(_run(name, gate, evidence, model, timer) for name, gate in GATES.items())
+    """Run every gate; ``timer`` is a monotonic clock in seconds (``time.perf_counter``).
+
+    Rows without a usable answer are the error_rate gate's; the others judge the rest of the rows.
+    """
+    rest = answered(evidence)
+    return tuple(
+        _run(name, gate, evidence if name == error_rate.GATE else rest, model, timer)
+        for name, gate in GATES.items()
+    )
 
 
 def decide(results: Sequence[GateResult]) -> Verdict:

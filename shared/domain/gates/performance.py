@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.domain.gates.checks import not_finite, unfit
-from shared.domain.gates.result import Detail, GateResult, Rule, Verdict, error
+from shared.domain.gates.checks import champion_fault, unfinite, unfit
+from shared.domain.gates.measures import metric, resampled_metric, rmse
+from shared.domain.gates.resampling import Interval, intervals
+from shared.domain.gates.result import Detail, GateResult, Rule, error
 
 if TYPE_CHECKING:
     from shared.catalogue import Model, Task
@@ -16,25 +19,60 @@ if TYPE_CHECKING:
 GATE = "performance"
 FLOOR = "gates.performance.floor"
 SHARE = "gates.performance.champion_share"
+CEILING = "gates.performance.ceiling"
 
 
 def judge(evidence: Evidence, model: Model) -> GateResult:
     """Hold the candidate's metric against the floor, then against the champion's."""
-    refusal = unfit(GATE, evidence, model) or _no_numbers(evidence)
+    refusal = unfit(GATE, evidence, model) or unfinite(GATE, evidence)
     if refusal:
         return refusal
-    floor = _rule(evidence.task, model.gates.performance.floor, FLOOR)
-    unknown = _champion_fault(evidence)
+    gate, value = model.gates.performance, metric(evidence.task, *evidence.answers)
+    if gate.ceiling is not None and value > gate.ceiling:
+        return _too_good(evidence, gate.ceiling, value)
+    unknown = champion_fault(evidence)
     if unknown or evidence.champion is None:
-        return _alone(evidence, floor, unknown)
-    share = model.gates.performance.champion_share
-    beside = metric(evidence.task, evidence.actual, evidence.champion)
-    relative = _rule(evidence.task, required(beside, share), SHARE, beside)
-    details = _figures(evidence, "candidate", evidence.candidate)
-    details |= _figures(evidence, "champion", evidence.champion)
-    value = metric(evidence.task, evidence.actual, evidence.candidate)
-    stricter = max(floor, relative, key=lambda rule: rule.threshold)
-    return stricter.result(value, evidence.n, details)
+        return _alone(evidence, _rule(evidence.task, gate.floor, FLOOR), unknown)
+    return _compared(evidence, evidence.champion, model, value)
+
+
+def _compared(evidence: Evidence, champion: Floats, model: Model, value: float) -> GateResult:
+    """Hold the value, or its interval's lower end, against the rule with the least room."""
+    gate, task = model.gates.performance, evidence.task
+    beside = metric(task, evidence.actual, champion)
+    own, difference = _intervals(evidence, champion)
+    whole = model.gates.certainty == "interval"
+    held = [
+        (_rule(task, gate.floor, FLOOR), own.low if whole else value),
+        (
+            _rule(task, required(beside, gate.champion_share), SHARE, beside),
+            beside + difference.low if whole else value,
+        ),
+    ]
+    rule, figure = min(held, key=lambda pair: pair[0].margin(pair[1]))
+    note = f"95 % {own}; {value - beside:+.4g} to the champion (95 % {difference})"
+    if whole:
+        note = f"the lower end of {value:.4g}, {note}"
+    details = _figures(evidence, champion) | {
+        "low": own.low,
+        "high": own.high,
+        "difference": value - beside,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+    }
+    return rule.result(figure, evidence.n, details, note=note)
+
+
+def _intervals(evidence: Evidence, champion: Floats) -> tuple[Interval, Interval]:
+    """Give the interval of the candidate's metric, and of what it has over the champion's."""
+
+    def measure(weights: Floats) -> Floats:
+        own = resampled_metric(evidence.task, *evidence.answers, weights)
+        beside = resampled_metric(evidence.task, evidence.actual, champion, weights)
+        return np.stack([own, own - beside], axis=1)
+
+    own, difference = intervals(measure, evidence.n, evidence.seed)
+    return own, difference
 
 
 def required(champion: float, share: float) -> float:
@@ -47,39 +85,10 @@ def required(champion: float, share: float) -> float:
     return champion - (1 - share) * abs(champion)
 
 
-def metric(task: Task, actual: Floats, prediction: Floats) -> float:
-    """Give R2 for a regression, AUC for a classification."""
-    return auc(actual, prediction) if task == "classification" else r2(actual, prediction)
-
-
-def r2(actual: Floats, prediction: Floats) -> float:
-    """Give the share of the actual's variance explained; the actual must not be constant."""
-    unexplained = np.sum((actual - prediction) ** 2)
-    return float(1 - unexplained / np.sum((actual - actual.mean()) ** 2))
-
-
-def rmse(actual: Floats, prediction: Floats) -> float:
-    return float(np.sqrt(np.mean((actual - prediction) ** 2)))
-
-
-def auc(actual: Floats, score: Floats) -> float:
-    """Give the chance that a positive row is ranked above a negative one, ties counting half.
-
-    The Mann-Whitney statistic over average ranks; both classes must be there.
-    """
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
-    positive = actual == 1
-    n_positive = int(np.count_nonzero(positive))
-    n_negative = actual.size - n_positive
-    above = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
-    return float(above / (n_positive * n_negative))
-
-
 def _alone(evidence: Evidence, floor: Rule, unknown: str) -> GateResult:
     """Judge without a champion's metric: under the floor is certain, above it nothing is."""
-    value = metric(evidence.task, evidence.actual, evidence.candidate)
-    details = _figures(evidence, "candidate", evidence.candidate)
+    value = metric(evidence.task, *evidence.answers)
+    details = _figures(evidence, None)
     if not floor.holds(value):
         return floor.result(value, evidence.n, details, note=unknown)
     return error(
@@ -91,6 +100,16 @@ def _alone(evidence: Evidence, floor: Rule, unknown: str) -> GateResult:
         value=value,
         details=details,
     )
+
+
+def _too_good(evidence: Evidence, ceiling: float, value: float) -> GateResult:
+    rule = replace(
+        _rule(evidence.task, ceiling, CEILING),
+        operator="<=",
+        hint="too good to be true: look for a feature that is made of the target, and for holdout "
+        "rows in the training",
+    )
+    return rule.result(value, evidence.n, _figures(evidence, None))
 
 
 def _rule(task: Task, threshold: float, source: str, champion: float | None = None) -> Rule:
@@ -106,37 +125,11 @@ def _rule(task: Task, threshold: float, source: str, champion: float | None = No
     )
 
 
-def _no_numbers(evidence: Evidence) -> GateResult | None:
-    """Fail predictions that are not numbers: they are counted, never dropped."""
-    count = not_finite(evidence.candidate)
-    if not count:
-        return None
-    return GateResult(
-        gate=GATE,
-        verdict=Verdict.FAIL,
-        value=float(count),
-        threshold=0.0,
-        operator="<=",
-        n=evidence.n,
-        reason=f"{count} of {evidence.n} predictions are not finite numbers",
-        hint="find the rows that give NaN or infinity: a missing value the model cannot take",
-        source=FLOOR,
-        details={"not_finite": count},
-    )
-
-
-def _champion_fault(evidence: Evidence) -> str:
-    if evidence.champion is None:
-        return f"no champion to compare with: {evidence.no_champion_reason or 'no reason given'}"
-    count = not_finite(evidence.champion)
-    if count:
-        return f"{count} of {evidence.n} of the champion's predictions are not finite numbers"
-    return ""
-
-
-def _figures(evidence: Evidence, who: str, prediction: Floats) -> dict[str, Detail]:
+def _figures(evidence: Evidence, champion: Floats | None) -> dict[str, Detail]:
     name = "auc" if evidence.task == "classification" else "r2"
-    return {
-        f"{who}_{name}": metric(evidence.task, evidence.actual, prediction),
-        f"{who}_rmse": rmse(evidence.actual, prediction),
-    }
+    figures: dict[str, Detail] = {}
+    for who, prediction in (("candidate", evidence.candidate), ("champion", champion)):
+        if prediction is not None:
+            figures[f"{who}_{name}"] = metric(evidence.task, evidence.actual, prediction)
+            figures[f"{who}_rmse"] = rmse(evidence.actual, prediction)
+    return figures

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shared.catalogue import Model
-from shared.domain.gates.evidence import Evidence
+from shared.domain.gates.evidence import Evidence, Lineage
 
 ROWS = 1000
 
@@ -24,9 +24,33 @@ def _document(task: str) -> dict[str, Any]:
         "fabric": {"workspace_id": guid(1), "pipeline_id": guid(2)},
         "data": {"predictions": "a.p", "actuals": "a.a", "holdout": "a.h"},
         "columns": {"timestamp": "ts", "id": "id", "prediction": "p", "actual": "a"},
-        "features": [{"name": "coin_in", "kind": "numeric"}],
+        "features": [
+            {"name": "coin_in", "kind": "numeric"},
+            {"name": "zone", "kind": "categorical"},
+        ],
         "gates": {"performance": {"floor": 0.75}},
     }
+
+
+def a_lineage(**changes: Any) -> Lineage:
+    """Give what is on record of a version made as it should be; keywords replace its parts."""
+    tags = {
+        "retrain_run_id": "run-1",
+        "training_data_table": "a.t",
+        "training_data_version": "12",
+        "training_end": "2026-01-01T00:00:00+00:00",
+        "git_sha": "c0ffee0",
+        "requirements": "scikit-learn==1.7.2\nskops==0.13.0",
+        "holdout_table": "a.h",
+        "holdout_version": "3",
+    }
+    parts: dict[str, Any] = {
+        "run_id": "run-1",
+        "tags": tags | changes.pop("tags", {}),
+        "holdout_table": "a.h",
+        "rows": ROWS,
+    }
+    return Lineage(**(parts | changes))
 
 
 @pytest.fixture
@@ -62,6 +86,8 @@ def evidence() -> Callable[..., Evidence]:
             "candidate": near,
             "champion": near,
             "latencies_ms": np.full(ROWS, 4.0),
+            "lineage": a_lineage(),
+            "probes": dict.fromkeys(("column_order", "one_row", "missing", "extreme"), ""),
         }
         return Evidence(**(given | parts))
 

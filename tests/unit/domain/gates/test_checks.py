@@ -3,13 +3,34 @@
 import numpy as np
 import pytest
 
-from shared.domain.gates import calibration, fairness, holdout, performance
+from shared.domain.gates import (
+    calibration,
+    error_rate,
+    explanation,
+    fairness,
+    holdout,
+    performance,
+    prediction_drift,
+    slices,
+)
 from shared.domain.gates.evidence import Evidence
 from shared.domain.gates.result import Verdict
 from shared.errors import DataError
 
-GATES = pytest.mark.parametrize("gate", [performance, holdout, fairness, calibration])
-ATTRIBUTE = {"fairness": {"attributes": ["zone"]}}
+GATES = pytest.mark.parametrize(
+    "gate",
+    [
+        error_rate, performance, holdout, slices, fairness, prediction_drift, calibration,
+        explanation,
+    ],
+    ids=lambda gate: gate.GATE,
+)  # fmt: skip
+ATTRIBUTE = {
+    "fairness": {"attributes": ["zone"]},
+    "slices": {"columns": ["zone"]},
+    # the model has two features: only so are they ranked
+    "explanation": {"champion_top": 1, "candidate_top": 1},
+}
 
 
 def _zones(n):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from shared.domain.gates.judge import run_gates
+from shared.domain.gates.judge import GATES, run_gates
 from shared.domain.gates.result import GateResult, Verdict
 from shared.domain.gates.rows import Judged, report, rows, tags
 
@@ -30,11 +30,12 @@ def test_there_is_one_row_a_gate_with_the_tables_columns(results):
 
     assert [row["gate"] for row in written] == [result.gate for result in results]
     assert all(list(row) == COLUMNS for row in written)
-    assert written[0]["verdict"] == "FAIL"
-    assert type(written[0]["verdict"]) is str
-    assert json.loads(written[0]["details_json"]) == {"not_finite": 1}
-    assert written[0]["judged_at"] == JUDGED.judged_at
-    assert written[2]["value"] is None
+    row = next(row for row in written if row["gate"] == "error_rate")
+    assert row["verdict"] == "FAIL"
+    assert type(row["verdict"]) is str
+    assert json.loads(row["details_json"]) == {"not_finite": 1, "out_of_range": 0}
+    assert row["judged_at"] == JUDGED.judged_at
+    assert next(row for row in written if row["gate"] == "fairness")["value"] is None
 
 
 def test_a_tag_shows_the_comparison_or_why_there_is_none(results):
@@ -42,7 +43,8 @@ def test_a_tag_shows_the_comparison_or_why_there_is_none(results):
 
     assert tags([good]) == {"gate.performance": "PASS 0.87 >= 0.8 n=4210"}
     assert tags(results)["gate.fairness"].startswith("SKIP the model is not regulated")
-    assert tags(results)["gate.holdout"].startswith("ERROR 1 of 1000 predictions")
+    assert tags(results)["gate.error_rate"] == "FAIL 0.001 <= 0 n=1000"
+    assert tags(results)["gate.holdout"].endswith("n=999")
 
 
 def test_a_long_reason_is_cut_in_the_tag_and_whole_in_the_row():
@@ -55,10 +57,10 @@ def test_a_long_reason_is_cut_in_the_tag_and_whole_in_the_row():
 def test_the_report_is_json_with_the_verdict_and_every_gate(results):
     document = json.loads(json.dumps(report(JUDGED, results), allow_nan=False))
 
-    assert document["verdict"] == "ERROR"
+    assert document["verdict"] == "FAIL"
     assert document["judged_at"] == "2026-01-02T00:00:00+00:00"
-    assert len(document["gates"]) == 5
-    assert document["gates"][0]["details"] == {"not_finite": 1}
+    assert [gate["gate"] for gate in document["gates"]] == list(GATES)
+    assert document["gates"][2]["details"] == {"not_finite": 1, "out_of_range": 0}
 
 
 def test_a_detail_that_is_no_number_stays_writable():

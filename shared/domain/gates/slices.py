@@ -1,0 +1,130 @@
+"""Slices: no declared part of the rows pays for the average."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shared.domain.gates.checks import champion_fault, unfinite, unfit
+from shared.domain.gates.measures import rmse
+from shared.domain.gates.result import Detail, GateResult, Rule, error, skip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.catalogue import Model
+    from shared.domain.gates.evidence import Evidence, Floats
+    from shared.sections.gates import SlicesGate
+
+GATE = "slices"
+COLUMNS = "gates.slices.columns"
+UNDECLARED = "gates.slices.columns: none"
+FAILED = "failed slices"
+"""Which detail names the slices that lost more than their margin."""
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """One slice large enough: both models' root mean squared error, and what the loss is."""
+
+    name: str
+    rows: int
+    candidate: float
+    champion: float
+    margin: float
+
+    @property
+    def loss(self) -> float:
+        """Give by what share of the champion's the candidate's error is larger."""
+        if self.champion == 0:
+            return 0.0 if self.candidate == 0 else math.inf
+        return self.candidate / self.champion - 1
+
+
+def judge(evidence: Evidence, model: Model) -> GateResult:
+    """Hold each slice's error against the champion's on the same rows.
+
+    The root mean squared error serves both tasks (of a classification it is the root of the Brier
+    score): unlike R2 and AUC it has a value in a slice of one class or without spread.
+    """
+    gate = model.gates.slices
+    if not gate.columns:
+        return skip(GATE, "the model declares no slices", UNDECLARED)
+    refusal = unfit(GATE, evidence, model) or unfinite(GATE, evidence)
+    if refusal:
+        return refusal
+    fault = champion_fault(evidence) or _absent(evidence, gate)
+    if fault or evidence.champion is None:
+        return _error(evidence, fault)
+    found, small = _found(evidence, evidence.champion, gate)
+    if not found:
+        return _error(evidence, f"no slice has {gate.min_rows} rows: {', '.join(small)}")
+    return _worst(found, small, evidence.n)
+
+
+def _worst(found: list[_Slice], small: list[str], n: int) -> GateResult:
+    """Show the slice with the least room; all are in the details."""
+    rules = {each.name: _rule(each) for each in found}
+    failed = [each.name for each in found if not rules[each.name].holds(each.loss)]
+    details: dict[str, Detail] = {}
+    for each in found:
+        details[f"{each.name} loss"] = each.loss
+        details[f"{each.name} n"] = each.rows
+    if failed:
+        details[FAILED] = ", ".join(sorted(failed))
+    if small:
+        details["left out"] = ", ".join(small)
+    worst = min(found, key=lambda each: rules[each.name].margin(each.loss))
+    if not math.isfinite(worst.loss):
+        return error(GATE, f"{worst.name}: the champion makes no error, the candidate does", n=n)
+    note = f"{worst.rows} rows, RMSE {worst.candidate:.4g} for {worst.champion:.4g}"
+    return rules[worst.name].result(worst.loss, n, details, note=note)
+
+
+def _found(
+    evidence: Evidence, champion: Floats, gate: SlicesGate
+) -> tuple[list[_Slice], list[str]]:
+    found, small = [], []
+    for name, margin, rows in _parts(evidence, gate):
+        count = int(np.count_nonzero(rows))
+        if count < gate.min_rows:
+            small.append(f"{name} ({count})")
+            continue
+        actual = evidence.actual[rows]
+        own, beside = rmse(actual, evidence.candidate[rows]), rmse(actual, champion[rows])
+        found.append(_Slice(name, count, own, beside, margin))
+    return found, small
+
+
+def _parts(evidence: Evidence, gate: SlicesGate) -> Iterator[tuple[str, float, Floats]]:
+    for column in gate.columns:
+        values = evidence.slices[column]
+        for value in np.unique(values):
+            name = f"{column}={value or '(no value)'}"
+            yield name, gate.margins.get(column, gate.margin), values == value
+
+
+def _rule(each: _Slice) -> Rule:
+    column = each.name.partition("=")[0]
+    return Rule(
+        gate=GATE,
+        measure=f"{each.name} error above the champion's",
+        operator="<=",
+        threshold=each.margin,
+        source=f"gates.slices.margins.{column}",
+        hint="look at the slice's rows in the training: too few, or a feature that means something "
+        "else there",
+    )
+
+
+def _absent(evidence: Evidence, gate: SlicesGate) -> str:
+    absent = [name for name in gate.columns if name not in evidence.slices]
+    return f"the holdout has no column {', '.join(absent)}" if absent else ""
+
+
+def _error(evidence: Evidence, reason: str) -> GateResult:
+    hint = "set aside more rows, or declare slices that the holdout has"
+    return error(GATE, reason, hint=hint, n=evidence.n, source=COLUMNS)

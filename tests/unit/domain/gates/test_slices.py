@@ -1,0 +1,111 @@
+"""Slices: right on average is not enough."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.gates.result import Verdict
+from shared.domain.gates.slices import FAILED, UNDECLARED, judge
+
+ZONES = np.array(["north", "south", "west", "east"] * 250)
+
+
+def sliced(evidence, worse=0.0, where="south", **parts):
+    """Give a candidate whose errors are larger in one zone, by a share of the champion's."""
+    rows = evidence()
+    errors = rows.champion - rows.actual
+    factor = np.where(where == ZONES, 1 + worse, 1.0)
+    return evidence(candidate=rows.actual + errors * factor, slices={"zone": ZONES}, **parts)
+
+
+def test_without_declared_slices_there_is_nothing_to_look_at(a_model, evidence):
+    result = judge(evidence(), a_model())
+
+    assert (result.verdict, result.source) == (Verdict.SKIP, UNDECLARED)
+
+
+def test_a_candidate_as_good_in_every_slice_passes(a_model, evidence):
+    result = judge(sliced(evidence), a_model(slices={"columns": ["zone"]}))
+
+    assert (result.verdict, result.n) == (Verdict.PASS, 1000)
+    assert result.value == pytest.approx(0)
+    assert result.details["zone=north n"] == 250
+
+
+def test_a_candidate_right_on_average_and_wrong_on_a_slice_fails_and_the_slice_is_named(
+    a_model, evidence
+):
+    result = judge(sliced(evidence, worse=0.2), a_model(slices={"columns": ["zone"]}))
+
+    assert (result.verdict, result.threshold) == (Verdict.FAIL, 0.10)
+    assert result.value == pytest.approx(0.2)
+    assert "zone=south" in result.reason
+    assert result.details[FAILED] == "zone=south"
+    assert result.hint
+
+
+def test_a_column_may_have_a_margin_of_its_own(a_model, evidence):
+    model = a_model(slices={"columns": ["zone"], "margins": {"zone": 0.25}})
+
+    result = judge(sliced(evidence, worse=0.2), model)
+
+    assert (result.verdict, result.threshold) == (Verdict.PASS, 0.25)
+    assert result.source == "gates.slices.margins.zone"
+
+
+def test_slices_with_few_rows_are_left_out_and_named(a_model, evidence):
+    zones = ZONES.copy()
+    zones[:3] = "pier"
+
+    result = judge(evidence(slices={"zone": zones}), a_model(slices={"columns": ["zone"]}))
+
+    assert result.verdict is Verdict.PASS
+    assert result.details["left out"] == "zone=pier (3)"
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"slices": {}}, "the holdout has no column zone"),
+        ({"slices": {"zone": np.arange(1000).astype(str)}}, "no slice has 100 rows"),
+        ({"slices": {"zone": ZONES}, "champion": None}, "no champion to compare with"),
+    ],
+)
+def test_what_cannot_be_compared_is_an_error(a_model, evidence, parts, said):
+    result = judge(evidence(**parts), a_model(slices={"columns": ["zone"]}))
+
+    assert result.verdict is Verdict.ERROR
+    assert said in result.reason
+
+
+def test_against_a_champion_without_error_no_error_is_small(a_model, evidence):
+    rows = evidence()
+
+    result = judge(
+        evidence(champion=rows.actual, slices={"zone": ZONES}),
+        a_model(slices={"columns": ["zone"]}),
+    )
+
+    assert result.verdict is Verdict.ERROR
+    assert "the champion makes no error" in result.reason
+
+
+def test_a_classification_is_compared_by_the_root_of_its_brier_score(a_model, evidence):
+    rows = evidence("classification")
+    wrong = np.where(ZONES == "west", 1 - rows.candidate, rows.candidate)
+    spoiled = evidence("classification", candidate=wrong, slices={"zone": ZONES})
+
+    result = judge(spoiled, a_model("classification", slices={"columns": ["zone"]}))
+
+    assert result.verdict is Verdict.FAIL
+    assert "zone=west" in result.reason
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_slice_passes_exactly_up_to_its_margin(worse, margin):
+    from shared.domain.gates.slices import _rule, _Slice
+
+    found = _Slice("zone=a", 100, 2.0 * (1 + worse), 2.0, margin)
+
+    assert _rule(found).holds(found.loss) == (found.loss <= margin)
