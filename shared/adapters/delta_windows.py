@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.lakehouse import Lakehouse, delta_errors, gone
+from shared.adapters.row_digests import row_digests
 from shared.adapters.window_columns import (
     Between,
     answer_columns,
@@ -91,15 +92,19 @@ class DeltaWindows:
         chosen = between(table, dataset.schema.field(columns.timestamp), span)
         with _kept(table, version):
             rows = _latest(_read(table, dataset, names, chosen), columns)
+        features = rows.select(model.feature_names)
+        actual = as_floats(table, columns.actual, rows[columns.actual])
+        groups = {name: as_texts(table, name, rows[name]) for name in attributes}
         return Window(
             start=span.start,
             end=until,
-            features=rows.select(model.feature_names),
+            features=features,
             prediction=np.full(rows.num_rows, np.nan),
-            actual=as_floats(table, columns.actual, rows[columns.actual]),
-            attributes={name: as_texts(table, name, rows[name]) for name in attributes},
+            actual=actual,
+            attributes=groups,
             times=as_times(rows[columns.timestamp]),
             ids=as_texts(table, columns.id, rows[columns.id]),
+            digests=row_digests(features, actual, groups),
         )
 
     def _actuals(self, model: "Model", ids: "pa.ChunkedArray") -> Any:

@@ -18,13 +18,7 @@ from shared.errors import DataError, NotFound
 from shared.ports import ModelVersion, Window, Windows
 
 if TYPE_CHECKING:
-    from typing import Any
-
     import numpy.typing as npt
-    import pyarrow as pa
-
-_PRIME = np.uint64(0x9E3779B97F4A7C15)
-"""Spreads each column's hash over the bits of the row's (Knuth's multiplicative constant)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,30 +74,6 @@ def rows_of(window: Window) -> Rows:
     Raises:
         ValueError: the window is no holdout.
     """
-    if window.ids is None or window.times is None:
-        raise ValueError("only a holdout has ids and times")
-    return Rows(window.ids, window.times, _digests(window))
-
-
-def _digests(window: Window) -> "npt.NDArray[np.uint64]":
-    """Give one number a row; two different rows share one with a chance of about 2**-64."""
-    from pandas.util import hash_array
-
-    features = {name: _plain(window.features[name]) for name in window.features.column_names}
-    texts = {f"{name} (group)": values.astype(object) for name, values in window.attributes.items()}
-    columns = {**features, **texts, "(actual)": window.actual}
-    total = np.zeros(window.rows, dtype=np.uint64)
-    for name in sorted(columns):
-        total = total * _PRIME + hash_array(columns[name])
-    return total
-
-
-def _plain(column: "pa.ChunkedArray") -> "npt.NDArray[Any]":
-    """Give numbers as float64 and all else as text: a column's type may have widened since."""
-    import pyarrow as pa
-
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        numbers: npt.NDArray[Any] = column.cast(pa.float64(), safe=False).to_numpy()
-        return numbers
-    texts = column.cast(pa.string()).to_pylist()
-    return np.array(["(missing)" if text is None else text for text in texts], dtype=object)
+    if window.ids is None or window.times is None or window.digests is None:
+        raise ValueError("only a holdout has ids, times and digests")
+    return Rows(window.ids, window.times, window.digests)

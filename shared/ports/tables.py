@@ -29,6 +29,7 @@ class Window:
         attributes: the columns that part a holdout's rows (``gates.group_columns``), as text.
         times: of each row, datetime64 in UTC, ascending.
         ids: of a holdout's rows, as text; each once.
+        digests: of a holdout's rows, equal where actual, features and attributes are equal.
     """
 
     start: datetime
@@ -39,6 +40,7 @@ class Window:
     attributes: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
     times: npt.NDArray[np.datetime64] | None = None
     ids: npt.NDArray[np.str_] | None = None
+    digests: npt.NDArray[np.uint64] | None = None
 
     @property
     def rows(self) -> int:
@@ -54,6 +56,7 @@ class Window:
             attributes={name: values[kept] for name, values in self.attributes.items()},
             times=None if self.times is None else self.times[kept],
             ids=None if self.ids is None else self.ids[kept],
+            digests=None if self.digests is None else self.digests[kept],
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from shared.adapters.row_digests import row_digests
 from shared.adapters.window_columns import MISSING_GROUP
 from shared.catalogue import Columns, Model
 from shared.errors import DataError, NoTable
@@ -99,15 +100,19 @@ class FakeWindows:
         )
         rows = self._rows(model.data.holdout, needed, version)
         chosen = _latest([row for row in rows if start <= row[columns.timestamp] < until], columns)
+        features = _table(chosen, model.feature_names)
+        actual = _floats(row[columns.actual] for row in chosen)
+        groups = {name: _texts(row[name] for row in chosen) for name in attributes}
         return Window(
             start=start,
             end=until,
-            features=_table(chosen, model.feature_names),
+            features=features,
             prediction=np.full(len(chosen), np.nan),
-            actual=_floats(row[columns.actual] for row in chosen),
-            attributes={name: _texts(row[name] for row in chosen) for name in attributes},
+            actual=actual,
+            attributes=groups,
             times=_times(row[columns.timestamp] for row in chosen),
             ids=_texts(row[columns.id] for row in chosen),
+            digests=row_digests(features, actual, groups),
         )
 
     def _actuals(self, model: Model) -> dict[Any, Any]:
