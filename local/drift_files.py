@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from local.drift_report.wording import clipped
+from local.outputs import STANDARD_OUTPUT, check_outputs
 from shared.catalogue import Task
 from shared.errors import BadInput, LoopError
 from shared.sections.drift import DriftSettings
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 STATUSES = {"NO_TRIGGER": 0, "TRIGGER": 1}
 WRONG = 2
 NOT_JUDGED = 3
-STANDARD_OUTPUT = Path("-")
 DEFAULTS = DriftSettings()
 
 LONGEST_MESSAGE = 1000
@@ -102,7 +102,7 @@ def drift(  # noqa: PLR0913 - each is an option of the command
     """
     outputs = {"--json": json_out, "--html": html_out}
     try:
-        _check_outputs(outputs, (reference, current))
+        check_outputs(outputs, (reference, current))
         settings = _settings(threshold, ks_floor, cramers_v_floor, alpha, bins)
         names = (columns, exclude, numeric, categorical)
         request = _request(settings, names, prediction, actual, task)
@@ -114,19 +114,6 @@ def drift(  # noqa: PLR0913 - each is an option of the command
     # where the JSON is the output, the table must not stand in it
     _show(report, Console(stderr=json_out == STANDARD_OUTPUT), top)
     raise typer.Exit(STATUSES.get(report.verdict.decision, NOT_JUDGED))
-
-
-def _check_outputs(outputs: Mapping[str, Path | None], inputs: Sequence[Path]) -> None:
-    """Refuse, before anything is computed, what could not be written or must not be."""
-    taken = {path.resolve() for path in inputs}
-    for option, path in outputs.items():
-        if path is None or (option == "--json" and path == STANDARD_OUTPUT):
-            continue
-        if path.resolve() in taken:
-            raise BadInput(option, f"{clipped(path)} is one of the other files")
-        if path.is_dir() or not path.parent.is_dir():
-            raise BadInput(option, f"{clipped(path)} is a folder, or in one that is not there")
-        taken.add(path.resolve())
 
 
 def _settings(

@@ -4,15 +4,10 @@ Here the report becomes words and coordinates; how they are laid out stands in p
 they look in page.css.
 """
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from local.drift_report.comparison import ORDER, Column, Report
 from local.drift_report.document import feature, not_judged
@@ -28,6 +23,7 @@ from local.drift_report.wording import (
     percent,
     probability,
 )
+from shared.adapters.html_page import render_page
 from shared.domain.drift.measures import Measure, Metric
 from shared.domain.drift.verdict import Finding
 
@@ -78,16 +74,9 @@ class Slice:
 
 def to_html(report: Report) -> str:
     """Write a report as a page."""
-    style = (FOLDER / "page.css").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string((FOLDER / "page.html.j2").read_text(encoding="utf-8"))
     cards = [_card(place, column) for place, column in enumerate(report.columns)]
-    return template.render(
-        # our own file, and without markup
-        style=Markup(style),  # noqa: S704 - see above
-        style_hash=_hash(style),
+    return render_page(
+        FOLDER,
         cards=cards,
         groups=[
             (title, [card for card in cards if card.status in statuses])
@@ -98,12 +87,6 @@ def to_html(report: Report) -> str:
         heads=HEADS,
         **_summary(report),
     )
-
-
-def _hash(style: str) -> str:
-    """Give what a browser must find the style to be, so that no other is obeyed."""
-    digest = hashlib.sha256(style.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def _summary(report: Report) -> dict[str, Any]:

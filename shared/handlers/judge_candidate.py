@@ -11,10 +11,11 @@ from typing import Any
 
 from shared.catalogue import Catalogue, Model
 from shared.domain.audit import canonical
-from shared.domain.gates import fairness
+from shared.domain.gates import fairness, fairness_rows
 from shared.domain.gates.judge import decide, run_gates
+from shared.domain.gates.report import Judgement, evidence_name
 from shared.domain.gates.result import GateResult, Verdict
-from shared.domain.gates.rows import TABLE, Judged, report, rows, tags
+from shared.domain.gates.rows import TABLE, Judged, rows, tags
 from shared.domain.run import Run, State
 from shared.errors import DataError, NotFound, Refused, Unavailable
 from shared.handlers.cancel_run import wanted_gone, withdraw
@@ -44,6 +45,7 @@ class JudgeCandidate:
     evidence: EvidenceStore
     timer: Callable[[], float]
     make_reference: Callable[[Model, ModelVersion], Mapping[str, Any]] | None = None
+    attach_report: Callable[[Judgement], Mapping[str, Any]] | None = None
 
     def __call__(self, model_name: str, run_id: str) -> None:
         """Judge, or finish a judgement; safe to repeat, and to run twice at a time.
@@ -99,25 +101,33 @@ class JudgeCandidate:
 
     def _judge(self, model: Model, run: Run, candidate: ModelVersion) -> None:
         now = self.steps.journal.clock.now()
-        gathered = self.gather(model, candidate, now)
+        gathered = self.gather(model, candidate, now, run_id=run.run_id)
         results = run_gates(gathered.evidence, model, self.timer)
         beside = gathered.champion.version if gathered.champion else ""
         judged = Judged(run.run_id, model.name, candidate.version, beside, now)
-        self.tables.append(
-            TABLE, rows(judged, results), writer=f"gates:{run.run_id}", batch=run.polls
-        )
+        judgement = Judgement(model, judged, results, gathered.evidence)
+        self._write_rows(run, judgement)
         self.registry.annotate(model.name, candidate.version, tags(results))
         context = {
-            **self._kept(judged, results),
+            **self._kept(judgement),
             **_facts(candidate, results),
             **_fairness(model, results),
+            "report": dict(self.attach_report(judgement)) if self.attach_report else {},
         }
         self._settle(run, candidate, decide(results), results, context)
 
-    def _kept(self, judged: Judged, results: tuple[GateResult, ...]) -> dict[str, Any]:
-        content = canonical(report(judged, results)).encode()
-        name = f"{judged.run_id}/gates-{judged.judged_at:%Y%m%dT%H%M%S%f}.json"
-        return {"evidence": name, "evidence_sha256": self.evidence.put(name, content)}
+    def _write_rows(self, run: Run, judgement: Judgement) -> None:
+        judged, results = judgement.judged, judgement.results
+        for table, found in (
+            (TABLE, rows(judged, results)),
+            (fairness_rows.TABLE, fairness_rows.fairness_rows(judged, results, judgement.model)),
+        ):
+            if found:
+                self.tables.append(table, found, writer=f"gates:{run.run_id}", batch=run.polls)
+
+    def _kept(self, judgement: Judgement) -> dict[str, Any]:
+        name = evidence_name(judgement.judged)
+        return {"evidence": name, "evidence_sha256": self.evidence.put(name, judgement.content)}
 
     def _settle(
         self,

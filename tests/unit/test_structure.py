@@ -16,7 +16,10 @@ OURS = frozenset({"shared", "functions", "local", "tests"})
 ALLOWED: Mapping[str, frozenset[str]] = {
     "function_app": frozenset({"functions", "azure.functions"}),
     "functions": frozenset(
-        {"functions", "handlers", "domain", "errors", "bootstrap", "azure.functions"}
+        {
+            *("functions", "handlers", "domain", "errors", "bootstrap", "telemetry"),
+            "azure.functions",
+        }
     ),
     "handlers": frozenset(
         {"sections", "handlers", "domain", "ports", "errors", "catalogue", "numpy"}
@@ -26,18 +29,19 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     ),
     "adapters": frozenset(
         {
-            *("adapters", "domain", "ports", "errors", "config", "catalogue"),
+            *("adapters", "domain", "ports", "errors", "config", "catalogue", "sections"),
             *("azure", "deltalake", "duckdb", "mlflow", "numpy", "pandas", "pyarrow"),
-            *("jwt", "requests", "sqlalchemy", "urllib3"),
+            *("jinja2", "jwt", "markupsafe", "requests", "sqlalchemy", "urllib3", "yaml"),
         }
     ),
     "bootstrap": frozenset(
         {
             *("adapters", "handlers", "domain", "ports", "errors", "config", "catalogue"),
-            *("outside", "azure.core"),
+            *("outside", "telemetry", "azure.core"),
         }
     ),
     "outside": frozenset({"adapters", "ports", "errors", "config", "catalogue", "azure.core"}),
+    "telemetry": frozenset({"domain", "telemetry", "azure.monitor", "opentelemetry"}),
     "config": frozenset({"errors", "pydantic"}),
     "catalogue": frozenset({"errors", "sections", "pydantic", "yaml"}),
     "sections": frozenset({"sections", "pydantic", "croniter"}),
