@@ -1,5 +1,6 @@
 """Write docs/tables.md from shared/domain/tables.py: ``python scripts/write_tables_doc.py``."""
 
+import runpy
 from pathlib import Path
 
 from shared.domain.tables import TABLES, Column, Table
@@ -78,3 +79,5 @@ def _row(column: Column) -> str:
 if __name__ == "__main__":
     TARGET.write_text(render(), encoding="utf-8")
     print(TARGET)
+    # the notebook that creates the tables has its own copy of them
+    runpy.run_path(str(Path(__file__).with_name("write_fabric_items.py")), run_name="__main__")

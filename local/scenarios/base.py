@@ -210,23 +210,27 @@ class Scenario(ABC):
         rows = rows if since is None else rows[rows[columns.timestamp] > since]
         if rows.empty:
             return
-        predicted = self._predict(workdir, version, rows[columns.features])
+        predicted, run_id = self._predict(workdir, version, rows[columns.features])
         scored = rows[[columns.id, columns.timestamp, columns.day, *columns.features]].assign(
             **{columns.prediction: predicted},
             model_version=version,
             scored_at=rows[columns.timestamp],
+            retrain_run_id=run_id,
         )
         tables.append(log, scored, columns.day)
 
-    def _predict(self, workdir: Paths, version: str, features: "pd.DataFrame") -> Any:
+    def _predict(self, workdir: Paths, version: str, features: "pd.DataFrame") -> tuple[Any, str]:
+        """Give the version's answers, and the run that made it."""
         import mlflow
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # no stubs
 
         client = mlflow.MlflowClient(tracking_uri=workdir.tracking_uri)
         uri = client.get_model_version_download_uri(self.spec.model_name, version)
+        tags = client.get_model_version(self.spec.model_name, version).tags
         # More OpenMP threads than free cores spin on each other: minutes instead of a second.
         with threadpool_limits(limits=1):
-            return mlflow.pyfunc.load_model(uri).predict(features)
+            answers = mlflow.pyfunc.load_model(uri).predict(features)
+        return answers, tags.get("retrain_run_id", "")
 
 
 def notebook_environment(workdir: Paths) -> dict[str, str]:

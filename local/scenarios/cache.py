@@ -19,8 +19,9 @@ _ORIGIN = "origin.txt"
 def fingerprint(notebook: Path) -> str:
     """A digest of all a prepared scenario depends on: code, notebook, libraries, Python."""
     digest = hashlib.sha256(f"{version_info[:2]}".encode())
-    runner = Path(__file__).parents[1] / "notebook_runner.py"
-    for file in [*sorted(Path(__file__).parent.glob("*.py")), runner, notebook]:
+    local = Path(__file__).parents[1]
+    used = [local / "notebook_runner.py", local / "point_in_time.py", notebook]
+    for file in [*sorted(Path(__file__).parent.glob("*.py")), *used]:
         digest.update(file.read_bytes())
     for library in _LIBRARIES:
         digest.update(f"{library}={version(library)}".encode())

@@ -1,11 +1,12 @@
 """The flights of 2013 from New York, with their weather: the default scenario."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local.point_in_time import FeatureClock, join_as_of
 from local.scenarios.base import Columns, PreparationError, Scenario, ScenarioSpec, Tables
 
 if TYPE_CHECKING:
@@ -53,11 +54,8 @@ def _flights() -> "pd.DataFrame":
 
     flights, weather = _packaged("flights.csv.zip"), _packaged("weather.csv")
     # A cancelled flight is never scored: it did not leave, and its delay never becomes known.
-    rows = flights[flights["dep_delay"].notna()].merge(
-        weather[["origin", "time_hour", *_WEATHER]], on=["origin", "time_hour"], how="left"
-    )
-    departure = pd.to_datetime(rows["time_hour"], utc=True)
-    departure += pd.to_timedelta(rows["minute"], unit="min")
+    rows = _with_weather(flights[flights["dep_delay"].notna()], weather)
+    departure = rows["hour_at"] + pd.to_timedelta(rows["minute"], unit="min")
     sched_dep_minute = _minute(rows["sched_dep_time"])
     rows = rows.assign(
         scheduled_departure=departure.astype("datetime64[us, UTC]"),
@@ -72,6 +70,22 @@ def _flights() -> "pd.DataFrame":
         + "-" + rows["origin"] + "-" + rows["sched_dep_time"].astype(str)
     )  # fmt: skip
     return _facts(rows)
+
+
+def _with_weather(flights: "pd.DataFrame", weather: "pd.DataFrame") -> "pd.DataFrame":
+    """Give each flight the weather observed at its airport in the hour it was to leave."""
+    import pandas as pd
+
+    observed = weather[["origin", *_WEATHER]].assign(
+        observed_at=pd.to_datetime(weather["time_hour"], utc=True)
+    )
+    return join_as_of(
+        flights.assign(hour_at=pd.to_datetime(flights["time_hour"], utc=True)),
+        observed,
+        by=["origin"],
+        at="hour_at",
+        clock=FeatureClock("observed_at", max_age=timedelta(minutes=59)),
+    )
 
 
 def _packaged(name: str) -> "pd.DataFrame":

@@ -27,7 +27,8 @@ def append(path: Path, rows: "pd.DataFrame", partition: str | None) -> None:
     # The pandas metadata would make every later append carry the first one's index.
     table = table.replace_schema_metadata(None)
     by = [partition] if partition else None
-    write_deltalake(str(path), table, mode="append", partition_by=by)
+    # a table may have columns that these rows lack, and the other way round
+    write_deltalake(str(path), table, mode="append", partition_by=by, schema_mode="merge")
 
 
 def newest(

@@ -6,7 +6,22 @@
 # META   "kernel_info": {
 # META     "name": "synapse_pyspark"
 # META   },
-# META   "dependencies": {}
+# META   "dependencies": {
+# META     "lakehouse": {
+# META       "default_lakehouse": "b5a4c7d0-3f52-4d0e-8a6b-6e0f2c9d1a10",
+# META       "default_lakehouse_name": "lh_retrain_loop",
+# META       "default_lakehouse_workspace_id": "00000000-0000-0000-0000-000000000000",
+# META       "known_lakehouses": [
+# META         {
+# META           "id": "b5a4c7d0-3f52-4d0e-8a6b-6e0f2c9d1a10"
+# META         }
+# META       ]
+# META     },
+# META     "environment": {
+# META       "environmentId": "b5a4c7d0-3f52-4d0e-8a6b-6e0f2c9d1a11",
+# META       "workspaceId": "00000000-0000-0000-0000-000000000000"
+# META     }
+# META   }
 # META }
 
 # MARKDOWN ********************

@@ -7,7 +7,18 @@
 # META     "name": "jupyter",
 # META     "jupyter_kernel_name": "python3.11"
 # META   },
-# META   "dependencies": {}
+# META   "dependencies": {
+# META     "lakehouse": {
+# META       "default_lakehouse": "b5a4c7d0-3f52-4d0e-8a6b-6e0f2c9d1a10",
+# META       "default_lakehouse_name": "lh_retrain_loop",
+# META       "default_lakehouse_workspace_id": "00000000-0000-0000-0000-000000000000",
+# META       "known_lakehouses": [
+# META         {
+# META           "id": "b5a4c7d0-3f52-4d0e-8a6b-6e0f2c9d1a10"
+# META         }
+# META       ]
+# META     }
+# META   }
 # META }
 
 # MARKDOWN ********************
@@ -37,13 +48,62 @@ intent = "retrain"
 
 # MARKDOWN ********************
 
+# ## Libraries
+
+# CELL ********************
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+
+# What a model's files depend on: the versions that the app loads them with.
+PINNED = ["deltalake==1.6.6", "scikit-learn==1.9.1", "skops==0.16.0"]
+# Put in by the deployment, where there is one.
+DEPLOYED = {
+    "GIT_SHA": "git-sha-of-deployment",
+    "GIT_BRANCH": "git-branch-of-deployment",
+    "GIT_AUTHOR": "git-author-of-deployment",
+    "GIT_PR_NUMBER": "git-pr-number-of-deployment",
+}
+
+
+def installed(requirement):
+    name, _, version = requirement.partition("==")
+    try:
+        return importlib.metadata.version(name) == version
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+# Python notebooks take no environment, so they bring their libraries up to date themselves;
+# anywhere else that is the business of whoever runs them.
+if os.path.isdir("/lakehouse/default"):
+    lacking = [requirement for requirement in PINNED if not installed(requirement)]
+    if lacking:
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", *lacking], check=True)
+for name, value in DEPLOYED.items():
+    if not value.endswith("-of-deployment"):
+        os.environ.setdefault(name, value)
+
+# METADATA ********************
+
+# META {
+# META   "language": "python",
+# META   "language_group": "jupyter_python"
+# META }
+
+# MARKDOWN ********************
+
 # ## Tables, features and windows
 
 # CELL ********************
 
+import hashlib
 import inspect
-import os
+import platform
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version as version_of
 
 # Before scikit-learn loads: on a busy machine, more threads than free cores spin on each other
 # and make a fit of a second take a minute.
@@ -62,7 +122,6 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-LAKEHOUSE = os.environ.get("LAKEHOUSE_ROOT", "/lakehouse/default/Tables")
 FACTS = "lh_gold/fact_flights"
 HOLDOUT = "lh_gold/flight_holdout"
 PREDICTIONS = "lh_gold/flight_delay_predictions"
@@ -96,6 +155,8 @@ BASELINE_WINDOW = timedelta(days=90)
 VALIDATION_WINDOW = timedelta(days=14)
 HOLDOUT_EVERY_DAYS = 4  # coprime to 7, so the days set aside cover every weekday alike
 MIN_TRAINING_ROWS, MIN_HOLDOUT_ROWS = 20_000, 2_000
+# What a run logs as parameters, too: whoever compares runs compares parameters.
+LINEAGE = ["training_data_table", "training_data_version", "holdout_version", "git_sha"]
 TRUSTED_TYPES = [
     "functools.partial",  # the trees hold their check of categories as a partial of the next
     "sklearn.utils.validation.check_array",
@@ -115,9 +176,28 @@ def iso(moment):
     return moment.astimezone(UTC).isoformat()
 
 
+def locate():
+    """Where the tables lie, and what opens them.
+
+    Addressed by their URL: delta-rs cannot commit through the mounted folder.
+    """
+    root = os.environ.get("LAKEHOUSE_ROOT")
+    if root:
+        return root, {}
+    import notebookutils
+
+    context = notebookutils.runtime.context
+    workspace, lakehouse = context["defaultLakehouseWorkspaceId"], context["defaultLakehouseId"]
+    token = notebookutils.credentials.getToken("storage")
+    return (
+        f"abfss://{workspace}@onelake.dfs.fabric.microsoft.com/{lakehouse}/Tables",
+        {"bearer_token": token, "use_fabric_endpoint": "true"},
+    )
+
+
 def open_table(name):
     try:
-        return DeltaTable(f"{LAKEHOUSE}/{name}")
+        return DeltaTable(f"{LAKEHOUSE}/{name}", storage_options=OPTIONS)
     except TableNotFoundError as error:
         raise RuntimeError(f"the table {name} does not exist under {LAKEHOUSE}") from error
 
@@ -136,6 +216,9 @@ def open_table(name):
 
 # CELL ********************
 
+LAKEHOUSE, OPTIONS = locate()
+# Each fit would start a run of its own where autologging is on, as it is in Fabric.
+mlflow.autolog(disable=True)
 mlflow.set_experiment(f"{domain}-{TASK}")
 client = mlflow.MlflowClient()
 run_id = run_id or f"manual-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
@@ -275,7 +358,7 @@ REQUIREMENTS = [
     f"scikit-learn=={sklearn.__version__}",
     f"numpy=={np.__version__}",
     f"pandas=={pd.__version__}",
-    "skops",
+    f"skops=={version_of('skops')}",
 ]
 
 
@@ -287,9 +370,9 @@ def version_tags():
         "training_start": iso(training[TIMESTAMP].min()),
         "training_end": iso(training_end),
         "training_rows": str(len(training)),
-        "training_data_table": FACTS,
+        "training_data_table": FACTS.replace("/", "."),
         "training_data_version": str(facts_table.version()),
-        "holdout_table": HOLDOUT,
+        "holdout_table": HOLDOUT.replace("/", "."),
         "holdout_version": str(holdout_table.version()),
         "holdout_rule": f"{DAY}: proleptic ordinal divisible by {HOLDOUT_EVERY_DAYS}",
         "baseline_rmse": repr(baseline["rmse"]),
@@ -306,12 +389,39 @@ def version_tags():
     }
 
 
+def environment_lock():
+    """Every installed distribution and its version, one a line."""
+    found = {
+        f"{each.metadata['Name'].lower().replace('_', '-')}=={each.version}"
+        for each in importlib.metadata.distributions()
+    }
+    return "".join(f"{line}\n" for line in sorted(found))
+
+
+def provenance():
+    """What a run and its version carry beside the tags of the loop: what made the figures."""
+    lock = environment_lock()
+    return {
+        "environment_lock_sha256": hashlib.sha256(lock.encode()).hexdigest(),
+        "python_version": platform.python_version(),
+        "pr_number": os.environ.get("GIT_PR_NUMBER", "none"),
+    }
+
+
 if version is None:
-    tags = version_tags()
+    tags = version_tags() | provenance()
     sample = inputs(training.tail(5))
     with mlflow.start_run(run_name=run_id, tags=tags):
-        mlflow.log_params({**TREES, "features": ",".join(FEATURES), "as_of": iso(cutoff)})
+        mlflow.log_params(
+            {
+                **TREES,
+                "features": ",".join(FEATURES),
+                "as_of": iso(cutoff),
+                **{name: tags[name] for name in LINEAGE},
+            }
+        )
         mlflow.log_metrics(validation | {f"baseline_{k}": v for k, v in baseline.items()})
+        mlflow.log_text(environment_lock(), "environment.lock.txt")
         logged = mlflow.sklearn.log_model(
             fitted,
             "model",
@@ -342,12 +452,13 @@ if version is None:
 
 def already_backfilled():
     """True when the log has rows of this version before its training end: ours alone."""
-    if not DeltaTable.is_deltatable(f"{LAKEHOUSE}/{PREDICTIONS}"):
+    if not DeltaTable.is_deltatable(f"{LAKEHOUSE}/{PREDICTIONS}", storage_options=OPTIONS):
         return False
     mine = [("model_version", "=", str(version.version)), (TIMESTAMP, "<", training_end)]
     return len(open_table(PREDICTIONS).to_pandas(columns=[ID], filters=mine)) > 0
 
 
+LAKEHOUSE, OPTIONS = locate()  # anew: a token lives about an hour, and training takes its time
 if already_backfilled():
     progress(1.0, "the reference window is already in the prediction log")
 else:
@@ -357,13 +468,22 @@ else:
         **{PREDICTION: predictor.predict(inputs(rows))},
         model_version=str(version.version),
         scored_at=pd.Timestamp(cutoff),
+        retrain_run_id=run_id,
     )
     # One commit: a reader sees the whole reference window or none of it.
     stamp = pd.ArrowDtype(pa.timestamp("us", tz="UTC"))
     arrow = pa.Table.from_pandas(
         log.astype({TIMESTAMP: stamp, "scored_at": stamp}), preserve_index=False
     )
-    write_deltalake(f"{LAKEHOUSE}/{PREDICTIONS}", arrow, mode="append", partition_by=[DAY])
+    write_deltalake(
+        f"{LAKEHOUSE}/{PREDICTIONS}",
+        # without pandas' own metadata, which would carry this run's index into the table
+        arrow.replace_schema_metadata(None),
+        mode="append",
+        partition_by=[DAY],
+        schema_mode="merge",  # a log from before this column gets it
+        storage_options=OPTIONS,
+    )
     progress(1.0, f"{len(log)} reference predictions logged for version {version.version}")
 
 # METADATA ********************

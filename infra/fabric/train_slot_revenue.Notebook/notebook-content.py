@@ -7,7 +7,18 @@
 # META     "name": "jupyter",
 # META     "jupyter_kernel_name": "python3.11"
 # META   },
-# META   "dependencies": {}
+# META   "dependencies": {
+# META     "lakehouse": {
+# META       "default_lakehouse": "b5a4c7d0-3f52-4d0e-8a6b-6e0f2c9d1a10",
+# META       "default_lakehouse_name": "lh_retrain_loop",
+# META       "default_lakehouse_workspace_id": "00000000-0000-0000-0000-000000000000",
+# META       "known_lakehouses": [
+# META         {
+# META           "id": "b5a4c7d0-3f52-4d0e-8a6b-6e0f2c9d1a10"
+# META         }
+# META       ]
+# META     }
+# META   }
 # META }
 
 # MARKDOWN ********************
@@ -37,13 +48,62 @@ intent = "retrain"
 
 # MARKDOWN ********************
 
+# ## Libraries
+
+# CELL ********************
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+
+# What a model's files depend on: the versions that the app loads them with.
+PINNED = ["deltalake==1.6.6", "scikit-learn==1.9.1", "skops==0.16.0"]
+# Put in by the deployment, where there is one.
+DEPLOYED = {
+    "GIT_SHA": "git-sha-of-deployment",
+    "GIT_BRANCH": "git-branch-of-deployment",
+    "GIT_AUTHOR": "git-author-of-deployment",
+    "GIT_PR_NUMBER": "git-pr-number-of-deployment",
+}
+
+
+def installed(requirement):
+    name, _, version = requirement.partition("==")
+    try:
+        return importlib.metadata.version(name) == version
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+# Python notebooks take no environment, so they bring their libraries up to date themselves;
+# anywhere else that is the business of whoever runs them.
+if os.path.isdir("/lakehouse/default"):
+    lacking = [requirement for requirement in PINNED if not installed(requirement)]
+    if lacking:
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", *lacking], check=True)
+for name, value in DEPLOYED.items():
+    if not value.endswith("-of-deployment"):
+        os.environ.setdefault(name, value)
+
+# METADATA ********************
+
+# META {
+# META   "language": "python",
+# META   "language_group": "jupyter_python"
+# META }
+
+# MARKDOWN ********************
+
 # ## Tables, features and windows
 
 # CELL ********************
 
+import hashlib
 import inspect
-import os
+import platform
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version as version_of
 
 # Before scikit-learn loads: on a busy machine, more threads than free cores spin on each other
 # and make a fit of a second take a minute.
@@ -62,7 +122,6 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-LAKEHOUSE = os.environ.get("LAKEHOUSE_ROOT", "/lakehouse/default/Tables")
 FACTS = "lh_gold/fact_daily_slot_revenue"
 HOLDOUT = "lh_gold/slot_revenue_holdout"
 PREDICTIONS = "lh_gold/slot_revenue_forecasts"
@@ -87,12 +146,18 @@ TREES = {
     "min_samples_leaf": 60,
     "random_state": 0,
 }
+# What is tried instead, and what it must gain on the validation days to be taken: less is noise,
+# and would change the model for nothing.
+GRID = [{"max_leaf_nodes": 4}, {"max_leaf_nodes": 16}, {"learning_rate": 0.04}]
+LEAST_GAIN = 0.02  # of the validation RMSE; house rule
 LABEL_LAG = timedelta(days=1)
 REFERENCE_WINDOW = timedelta(days=14)
 BASELINE_WINDOW = timedelta(days=28)
 VALIDATION_WINDOW = timedelta(days=7)
 HOLDOUT_EVERY_DAYS = 4  # coprime to 7, so the days set aside cover every weekday alike
 MIN_TRAINING_ROWS, MIN_HOLDOUT_ROWS = 5_000, 1_000
+# What a run logs as parameters, too: whoever compares runs compares parameters.
+LINEAGE = ["training_data_table", "training_data_version", "holdout_version", "git_sha"]
 TRUSTED_TYPES = [
     "functools.partial",  # the trees hold their check of categories as a partial of the next
     "sklearn.utils.validation.check_array",
@@ -112,9 +177,28 @@ def iso(moment):
     return moment.astimezone(UTC).isoformat()
 
 
+def locate():
+    """Where the tables lie, and what opens them.
+
+    Addressed by their URL: delta-rs cannot commit through the mounted folder.
+    """
+    root = os.environ.get("LAKEHOUSE_ROOT")
+    if root:
+        return root, {}
+    import notebookutils
+
+    context = notebookutils.runtime.context
+    workspace, lakehouse = context["defaultLakehouseWorkspaceId"], context["defaultLakehouseId"]
+    token = notebookutils.credentials.getToken("storage")
+    return (
+        f"abfss://{workspace}@onelake.dfs.fabric.microsoft.com/{lakehouse}/Tables",
+        {"bearer_token": token, "use_fabric_endpoint": "true"},
+    )
+
+
 def open_table(name):
     try:
-        return DeltaTable(f"{LAKEHOUSE}/{name}")
+        return DeltaTable(f"{LAKEHOUSE}/{name}", storage_options=OPTIONS)
     except TableNotFoundError as error:
         raise RuntimeError(f"the table {name} does not exist under {LAKEHOUSE}") from error
 
@@ -133,6 +217,9 @@ def open_table(name):
 
 # CELL ********************
 
+LAKEHOUSE, OPTIONS = locate()
+# Each fit would start a run of its own where autologging is on, as it is in Fabric.
+mlflow.autolog(disable=True)
 mlflow.set_experiment(f"{domain}-{TASK}")
 client = mlflow.MlflowClient()
 run_id = run_id or f"manual-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
@@ -207,7 +294,7 @@ def inputs(rows):
     return rows[FEATURES].astype({name: "float64" for name in NUMERIC})
 
 
-def new_model():
+def new_model(settings):
     """Preprocessing is part of the model: it is served the columns as the table has them."""
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     columns = ColumnTransformer(
@@ -215,7 +302,7 @@ def new_model():
         verbose_feature_names_out=False,
     )
     categorical = list(range(len(NUMERIC), len(FEATURES)))
-    trees = HistGradientBoostingRegressor(categorical_features=categorical, **TREES)
+    trees = HistGradientBoostingRegressor(categorical_features=categorical, **settings)
     return Pipeline([("columns", columns), ("trees", trees)])
 
 
@@ -236,15 +323,40 @@ def scores(fitted, rows):
     }
 
 
+def sweep(settings, grid, earlier, recent):
+    """Fit each setting on the earlier rows, score it on the recent ones; the first is today's."""
+    trials = []
+    for changes in [{}, *grid]:
+        tried = {**settings, **changes}
+        trial = new_model(tried).fit(inputs(earlier), earlier[TARGET])
+        trials.append((tried, scores(trial, recent)))
+        progress(0.3 + 0.2 * len(trials) / (len(grid) + 1), f"tried {changes or 'what serves'}")
+    return trials
+
+
+def choose(trials):
+    """The setting of today, unless another one is clearly better."""
+    today, best = trials[0], min(trials, key=lambda trial: trial[1]["rmse"])
+    return best if best[1]["rmse"] < today[1]["rmse"] * (1 - LEAST_GAIN) else today
+
+
+def log_trials(trials):
+    """One nested run each, so that the search is on record beside what came of it."""
+    for number, (settings, found) in enumerate(trials):
+        name, tags = f"{run_id}-trial-{number}", {"trial": str(number), "intent": "exploratory"}
+        with mlflow.start_run(run_name=name, nested=True, tags=tags):
+            mlflow.log_params(settings)
+            mlflow.log_metrics(found)
+
+
 if version is None:
     # The newest training days judge the recipe, then the model is fitted again on all of them.
     recent = training[TIMESTAMP] >= training_end - VALIDATION_WINDOW
     progress(0.3, "fitting on all but the newest days")
-    earlier = training[~recent]
-    trial = new_model().fit(inputs(earlier), earlier[TARGET])
-    validation = scores(trial, training[recent])
+    trials = sweep(TREES, GRID, training[~recent], training[recent])
+    chosen, validation = choose(trials)
     progress(0.5, f"validation RMSE {validation['rmse']:.2f}, fitting on everything")
-    fitted = new_model().fit(inputs(training), training[TARGET])
+    fitted = new_model(chosen).fit(inputs(training), training[TARGET])
     baseline = scores(fitted, baseline_rows)
     progress(0.7, f"holdout RMSE {baseline['rmse']:.2f}, R2 {baseline['r2']:.3f}")
 
@@ -272,7 +384,7 @@ REQUIREMENTS = [
     f"scikit-learn=={sklearn.__version__}",
     f"numpy=={np.__version__}",
     f"pandas=={pd.__version__}",
-    "skops",
+    f"skops=={version_of('skops')}",
 ]
 
 
@@ -284,9 +396,9 @@ def version_tags():
         "training_start": iso(training[TIMESTAMP].min()),
         "training_end": iso(training_end),
         "training_rows": str(len(training)),
-        "training_data_table": FACTS,
+        "training_data_table": FACTS.replace("/", "."),
         "training_data_version": str(facts_table.version()),
-        "holdout_table": HOLDOUT,
+        "holdout_table": HOLDOUT.replace("/", "."),
         "holdout_version": str(holdout_table.version()),
         "holdout_rule": f"{DAY}: proleptic ordinal divisible by {HOLDOUT_EVERY_DAYS}",
         "baseline_rmse": repr(baseline["rmse"]),
@@ -303,12 +415,40 @@ def version_tags():
     }
 
 
+def environment_lock():
+    """Every installed distribution and its version, one a line."""
+    found = {
+        f"{each.metadata['Name'].lower().replace('_', '-')}=={each.version}"
+        for each in importlib.metadata.distributions()
+    }
+    return "".join(f"{line}\n" for line in sorted(found))
+
+
+def provenance():
+    """What a run and its version carry beside the tags of the loop: what made the figures."""
+    lock = environment_lock()
+    return {
+        "environment_lock_sha256": hashlib.sha256(lock.encode()).hexdigest(),
+        "python_version": platform.python_version(),
+        "pr_number": os.environ.get("GIT_PR_NUMBER", "none"),
+    }
+
+
 if version is None:
-    tags = version_tags()
+    tags = version_tags() | provenance()
     sample = inputs(training.tail(5))
     with mlflow.start_run(run_name=run_id, tags=tags):
-        mlflow.log_params({**TREES, "features": ",".join(FEATURES), "as_of": iso(cutoff)})
+        mlflow.log_params(
+            {
+                **chosen,
+                "features": ",".join(FEATURES),
+                "as_of": iso(cutoff),
+                **{name: tags[name] for name in LINEAGE},
+            }
+        )
         mlflow.log_metrics(validation | {f"baseline_{k}": v for k, v in baseline.items()})
+        log_trials(trials)
+        mlflow.log_text(environment_lock(), "environment.lock.txt")
         logged = mlflow.sklearn.log_model(
             fitted,
             "model",
@@ -339,12 +479,13 @@ if version is None:
 
 def already_backfilled():
     """True when the log has rows of this version before its training end: ours alone."""
-    if not DeltaTable.is_deltatable(f"{LAKEHOUSE}/{PREDICTIONS}"):
+    if not DeltaTable.is_deltatable(f"{LAKEHOUSE}/{PREDICTIONS}", storage_options=OPTIONS):
         return False
     mine = [("model_version", "=", str(version.version)), (TIMESTAMP, "<", training_end)]
     return len(open_table(PREDICTIONS).to_pandas(columns=[ID], filters=mine)) > 0
 
 
+LAKEHOUSE, OPTIONS = locate()  # anew: a token lives about an hour, and training takes its time
 if already_backfilled():
     progress(1.0, "the reference window is already in the prediction log")
 else:
@@ -354,13 +495,22 @@ else:
         **{PREDICTION: predictor.predict(inputs(rows))},
         model_version=str(version.version),
         scored_at=pd.Timestamp(cutoff),
+        retrain_run_id=run_id,
     )
     # One commit: a reader sees the whole reference window or none of it.
     stamp = pd.ArrowDtype(pa.timestamp("us", tz="UTC"))
     arrow = pa.Table.from_pandas(
         log.astype({TIMESTAMP: stamp, "scored_at": stamp}), preserve_index=False
     )
-    write_deltalake(f"{LAKEHOUSE}/{PREDICTIONS}", arrow, mode="append", partition_by=[DAY])
+    write_deltalake(
+        f"{LAKEHOUSE}/{PREDICTIONS}",
+        # without pandas' own metadata, which would carry this run's index into the table
+        arrow.replace_schema_metadata(None),
+        mode="append",
+        partition_by=[DAY],
+        schema_mode="merge",  # a log from before this column gets it
+        storage_options=OPTIONS,
+    )
     progress(1.0, f"{len(log)} reference predictions logged for version {version.version}")
 
 # METADATA ********************
