@@ -1,10 +1,12 @@
-"""Starts a run's job exactly once, though Fabric has no idempotency key.
+"""Starts a run's job exactly once, though a service may have no idempotency key.
 
 What may go in here: what happens to a run from its request until its job is known. The order is
 fixed: list what is there, write the intent, ask. Whatever is listed later and was not there before,
 that no run owns, may be this run's. One such job is adopted; none after the grace period: asked for
 again; more than one, or one that another run may have started as well: a person decides. No clock
-takes part in that choice, so one that jumps cannot make two jobs of one.
+takes part in that choice, so one that jumps cannot make two jobs of one. A service that tells what
+a job was started with leaves no choice: a job that names this run is its own, one that names
+another is not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,7 @@ from shared.handlers.steps import Steps
 from shared.ports import JobInstance, Jobs, Registry
 
 CLOCK_SKEW = timedelta(seconds=60)
-"""How far Fabric's clock may be behind ours, for a run that kept no list of the jobs before it."""
+"""How far a service's clock may be behind ours, for a run that kept no list of jobs before it."""
 
 LEAST_LOOKS = 5
 """Looks at a start before time alone may end it."""
@@ -46,11 +48,11 @@ class StartRun:
     def begin(self, model: Model, run: Run) -> None:
         """Ask for a job for the first time, once it is known which jobs there are already."""
         try:
-            listed = self.jobs.instances(model.fabric)
+            listed = self.jobs.instances(model.job_items)
         except Unavailable as error:
             self._not_yet(model, run, error)
         except (NotFound, Refused) as error:
-            self._failed(run, f"Fabric refused to list the jobs: {error}")
+            self._failed(run, f"{model.job_items.service} refused to list the jobs: {error}")
         else:
             self._intend(model, run, self._unowned(model, listed))
 
@@ -60,12 +62,13 @@ class StartRun:
             self._again(model, run)
             return
         try:
-            listed = self.jobs.instances(model.fabric)
+            listed = self.jobs.instances(model.job_items)
         except (NotFound, Refused, Unavailable) as error:
             self._cannot_reconcile(model, run, error)
             return
         found = self._candidates(model, run, listed)
-        rivals = self._rivals(model, run) if len(found) == 1 else ()
+        certain = all(job.run_id for job in found)
+        rivals = self._rivals(model, run) if len(found) == 1 and not certain else ()
         if len(found) == 1 and not rivals:
             self._started(model, run, found[0].instance_id, found[0].retry_after)
         elif found:
@@ -88,11 +91,12 @@ class StartRun:
             "job.start",
             outcome="intent",
             reason=run.trigger.reason,
-            context={"pipeline_id": model.fabric.pipeline_id},
+            context={"pipeline_id": model.job_items.label},
             intent_at=now,
             asked_at=now,
             starts=1,
-            facts={JOBS_BEFORE: [job.instance_id for job in before]},
+            # one that names its run is never taken for another's, so it need not be remembered
+            facts={JOBS_BEFORE: [job.instance_id for job in before if not job.run_id]},
         )
         if applied.changed and applied.run is not None and applied.run.state is State.STARTING:
             self._ask(model, applied.run, None)
@@ -108,9 +112,9 @@ class StartRun:
     def _ask(self, model: Model, run: Run, unanswered_since: datetime | None) -> None:
         """Ask; ``unanswered_since`` is when an earlier start was asked for that is still open."""
         try:
-            started = self.jobs.start(model.fabric, parameters_of(model, run))
+            started = self.jobs.start(model.job_items, parameters_of(model, run))
         except Refused as error:
-            self._refused(run, error, unanswered_since)
+            self._refused(model, run, error, unanswered_since)
         except Throttled as error:
             self._declined(model, run, error, unanswered_since)
         except Unavailable as error:
@@ -122,17 +126,19 @@ class StartRun:
             else:
                 self._started(model, run, started.instance_id, started.retry_after)
 
-    def _refused(self, run: Run, error: Refused, unanswered_since: datetime | None) -> None:
+    def _refused(
+        self, model: Model, run: Run, error: Refused, unanswered_since: datetime | None
+    ) -> None:
         """End the run; an earlier start that left no job in its grace period is only told of."""
         earlier = "; an earlier start was never answered" if unanswered_since else ""
-        reason = f"Fabric refused: {error}{earlier}"
+        reason = f"{model.job_items.service} refused: {error}{earlier}"
         self._failed(run, reason, starts=run.starts - 1, asked_at=unanswered_since)
 
     def _declined(
         self, model: Model, run: Run, error: Throttled, unanswered_since: datetime | None
     ) -> None:
-        """Wait as long as Fabric says; a plain no started nothing, so it is not looked for."""
-        reason = f"Fabric asks to wait: {error}"
+        """Wait as long as the service says; a plain no started nothing, so it is not looked for."""
+        reason = f"{model.job_items.service} asks to wait: {error}"
         known = {"asked_at": unanswered_since, "starts": run.starts - 1}
         if unanswered_since or self._is_patient(model, run, run.intent_at or run.created_at):
             self._wait(run, error, reason, **known)
@@ -200,8 +206,15 @@ class StartRun:
     def _candidates(
         self, model: Model, run: Run, listed: Sequence[JobInstance]
     ) -> list[JobInstance]:
-        """Give the jobs that may be this run's: no run has them, and they were not there before."""
-        found, known = self._unowned(model, listed), run.facts.get(JOBS_BEFORE)
+        """Give the jobs that may be this run's: no run has them, and they were not there before.
+
+        Those that name this run are the only ones where there are any.
+        """
+        unowned, known = self._unowned(model, listed), run.facts.get(JOBS_BEFORE)
+        named = [job for job in unowned if job.run_id == run.run_id]
+        if named:
+            return named
+        found = [job for job in unowned if not job.run_id]
         if known is not None:
             return [job for job in found if job.instance_id not in known]
         since = (run.intent_at or run.created_at) - CLOCK_SKEW
@@ -236,7 +249,7 @@ class StartRun:
         return [
             run
             for other in self.catalogue.models
-            if other.fabric.place == model.fabric.place
+            if other.job_items.place == model.job_items.place
             for run in self.steps.journal.store.runs(other.name)
         ]
 
@@ -279,7 +292,7 @@ class Untaken:
 def cancel_quietly(jobs: Jobs, model: Model, job_id: str) -> Untaken:
     """Ask to cancel a job that no run wants any more; raises nothing."""
     try:
-        jobs.cancel(model.fabric, job_id)
+        jobs.cancel(model.job_items, job_id)
     except (NotFound, Refused, Unavailable) as error:
         return Untaken(f"the cancellation was not taken: {error}", error.retry)
     return Untaken()

@@ -18,9 +18,9 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.credentials import StaticCredential
 from shared.adapters.fabric_http import CAPACITY_WAIT_SECONDS, FabricHttp
 from shared.adapters.fabric_jobs import FabricJobs
-from shared.catalogue import FabricItems
+from shared.catalogue import FabricItems, JobItems
 from shared.errors import StartAmbiguous, Throttled, Unavailable
-from shared.ports import JobInstance, Jobs
+from shared.ports import JobInstance, JobService
 from tests.fakes.jobs import FakeJobs
 
 WORKSPACE = "11111111-1111-1111-1111-111111111111"
@@ -42,10 +42,23 @@ if mode == "fail":
 
 
 class World(Protocol):
-    """A Jobs, and what a test may do to the service behind it."""
+    """A job service's adapter, and what a test may do to the service behind it.
 
-    jobs: Jobs
-    items: FabricItems
+    Attributes:
+        first_wait: seconds after which an accepted start is looked at.
+        next_wait: what a job that has not ended asks for; None: nothing.
+        unknown: an id that no job has.
+        texts: what a failed job's text says.
+        failure_code: what a failed job itself says.
+    """
+
+    jobs: JobService[Any]
+    items: JobItems
+    first_wait: float
+    next_wait: float | None
+    unknown: str
+    texts: tuple[str, ...]
+    failure_code: str
 
     def fault(self, operation: str, kind: str) -> None: ...
 
@@ -54,7 +67,17 @@ class World(Protocol):
     def parameters(self) -> list[dict[str, Any]]: ...
 
 
-class FakeWorld:
+class FabricWords:
+    """What the fake and Fabric's adapter have in common."""
+
+    first_wait = 1.0
+    next_wait = 1.0
+    unknown = UNKNOWN
+    texts = ("Train", "no rows before the cut-off")
+    failure_code = "JobInstanceStatusFailed"
+
+
+class FakeWorld(FabricWords):
     def __init__(self) -> None:
         self.jobs = FakeJobs(CLOCK)
         self.items = items(0)
@@ -108,7 +131,7 @@ class Simulator:
         return [request for request in seen if request["item_id"] == pipeline_id]
 
 
-class RealWorld:
+class RealWorld(FabricWords):
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
         self.items = items(next(simulator.free))

@@ -1,0 +1,1 @@
+"""The job services beside Fabric, as their documentation says they behave."""
