@@ -1,4 +1,4 @@
-"""A stand-in for Microsoft Fabric's job scheduler: its REST v1 shapes, with jobs that really run.
+"""A stand-in for Microsoft Fabric: jobs that really run, a model registry, OneLake's files.
 
 Shapes, status codes, headers and limits follow Fabric's published OpenAPI files and recorded
 answers; nothing here is part of the deployed app.

@@ -39,6 +39,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         page_size=options.page_size,
         allow_typed_parameters=options.allow_typed_parameters,
         runner_module=options.runner_module,
+        registry_store=options.registry_store,
+        registry_without=tuple(options.registry_without),
         notebook_environment={name: value for name, value in environment.items() if value},
     )
 
@@ -61,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
         help="take the typed parameter list for pipelines too",
     )
     add("--runner-module", default="local.notebook_runner", help="what executes a notebook")
+    add("--registry-store", default="", help="MLflow's database, sqlite:///… (no registry)")
+    add(
+        "--registry-without",
+        action="append",
+        default=[],
+        choices=("aliases", "stages", "tags"),
+        help="what the registry lacks; may be given more than once",
+    )
     add("--lakehouse-root", help="LAKEHOUSE_ROOT of the notebooks")
     add("--mlflow-tracking-uri", help="MLFLOW_TRACKING_URI of the notebooks")
     return parser

@@ -10,10 +10,13 @@ from local.fabric_simulator.control import Control
 from local.fabric_simulator.faults import FaultBox
 from local.fabric_simulator.gateway import Gateway, random_id
 from local.fabric_simulator.items import Items
+from local.fabric_simulator.mlflow_routes import MlflowApi
+from local.fabric_simulator.onelake_routes import OneLake
 from local.fabric_simulator.routes import JobScheduler
 from local.fabric_simulator.runner import Runner
 from local.fabric_simulator.settings import Settings
 from local.fabric_simulator.store import Store
+from local.fabric_simulator.workspace_routes import Workspaces
 from shared.ports import Clock
 
 
@@ -32,6 +35,12 @@ def create_app(items: Items, state: Path, clock: Clock, settings: Settings) -> w
     app.cleanup_ctx.append(end_jobs)
     app.router.add_routes(Control(store, items, runner, faults).routes())
     app.router.add_routes(scheduler.routes(gateway))
+    app.router.add_routes(Workspaces(items, settings).routes(gateway))
+    app.router.add_routes(OneLake(state, settings).routes(gateway))
+    if settings.registry_store:
+        registry = MlflowApi(settings)
+        app.cleanup_ctx.append(registry.prepare)
+        app.router.add_routes(registry.routes(gateway))
     app.router.add_route("*", "/v1/{rest:.*}", _no_such_endpoint)
     return app
 

@@ -16,6 +16,10 @@ class Operation(StrEnum):
     LIST = "list"
     CANCEL = "cancel"
     ACTIVITY_RUNS = "activity_runs"
+    REGISTRY_READ = "registry_read"
+    REGISTRY_WRITE = "registry_write"
+    FILES = "files"
+    READ = "read"
 
 
 class Kind(StrEnum):
@@ -25,6 +29,7 @@ class Kind(StrEnum):
     CAPACITY = "capacity"  # 429 CapacityLimitExceeded
     SERVER_ERROR = "server_error"  # 500
     UNAUTHORIZED = "unauthorized"  # 401 TokenExpired
+    FORBIDDEN = "forbidden"  # 403 InsufficientPrivileges
     TIMEOUT = "timeout"  # nothing is done, and no answer comes for `seconds`
     RESET = "reset"  # nothing is done, and the connection is reset
     LOST_RESPONSE = "lost_response"  # it is done, and the connection is reset
@@ -38,7 +43,12 @@ class Kind(StrEnum):
 _ONLY_FOR = {
     Kind.LOCATION_WITHOUT_ID: {Operation.START},
     Kind.DEDUPED: {Operation.START},
-    Kind.LOST_RESPONSE: {Operation.START, Operation.CANCEL},
+    Kind.LOST_RESPONSE: {
+        Operation.START,
+        Operation.CANCEL,
+        Operation.REGISTRY_WRITE,
+        Operation.FILES,
+    },
     Kind.UNKNOWN_STATUS: {Operation.GET, Operation.LIST},
     Kind.DUPLICATE_LISTING: {Operation.LIST},
 }

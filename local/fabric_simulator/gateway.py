@@ -127,6 +127,9 @@ class Gateway:
                 raise ApiError(500, "InternalServerError", "An unexpected error occurred")
             case Kind.UNAUTHORIZED:
                 raise ApiError(401, "TokenExpired", "The access token has expired")
+            case Kind.FORBIDDEN:
+                lacking = "The caller does not have sufficient permissions"
+                raise ApiError(403, "InsufficientPrivileges", lacking)
             case _:
                 return
 

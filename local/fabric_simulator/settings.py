@@ -15,4 +15,6 @@ class Settings:
     page_size: int = 100
     allow_typed_parameters: bool = False
     runner_module: str = "local.notebook_runner"
+    registry_store: str = ""
+    registry_without: tuple[str, ...] = ()
     notebook_environment: Mapping[str, str] = field(default_factory=dict)

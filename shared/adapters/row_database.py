@@ -34,14 +34,15 @@ class RowDatabase:
         self._connection = connection
 
     def may_have_doubles(self, keys: pa.RecordBatchReader) -> bool:
-        """Tell whether a key occurs twice in the only column of a stream; null is no key.
+        """Tell whether a key occurs twice in a stream; a row whose first column is null has none.
 
         Looks at hashes of 64 bits: two keys may be taken for one, and one never for two. They are
         sorted, since a sort goes on on disk at any size and a grouping does not.
         """
         import numpy as np
 
-        query = "SELECT hash(c0) AS h FROM given WHERE c0 IS NOT NULL ORDER BY h"
+        columns = ", ".join(f"c{place}" for place in range(len(keys.schema.names)))
+        query = f"SELECT hash({columns}) AS h FROM given WHERE c0 IS NOT NULL ORDER BY h"  # noqa: S608 - no value
         last = np.empty(0, dtype=np.uint64)
         for batch in self._run(keys, query).to_arrow_reader(BATCH):
             hashes = np.concatenate([last, batch.column(0).to_numpy()])

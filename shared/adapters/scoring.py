@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from shared.adapters import scoring_child as child
 from shared.adapters.scoring_files import asked, read_answer, write_actual, write_rows
-from shared.errors import DataError, Unavailable
+from shared.errors import DataError, NotFound, Refused, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,6 +100,8 @@ class SubprocessScorer:
         allow_pickled: whether a version may bring code that runs when it is loaded.
         credentials: variables for the registry alone, such as MLFLOW_TRACKING_TOKEN, asked for at
             each call because tokens expire.
+        fetch: copies a version's files into a folder, for a registry whose credential stays in
+            this process; NotFound: it has none. None: MLflow's client does it in a process apart.
     """
 
     def __init__(  # noqa: PLR0913 - settings, all but one by name
@@ -113,6 +115,7 @@ class SubprocessScorer:
         locations: Sequence[str] | None = None,
         allow_pickled: bool = True,
         credentials: Callable[[], Mapping[str, str]] = dict,
+        fetch: Callable[[ModelVersion, Path], None] | None = None,
     ) -> None:
         self._uri = tracking_uri
         self._memory_mb = memory_mb
@@ -121,6 +124,7 @@ class SubprocessScorer:
         self._locations = None if locations is None else list(locations)
         self._allow_pickled = allow_pickled
         self._credentials = credentials
+        self._copy = fetch
 
     def score(
         self,
@@ -160,6 +164,9 @@ class SubprocessScorer:
         (folder / child.TASK).write_text(json.dumps(task), encoding="utf-8")
 
     def _fetch(self, version: ModelVersion, folder: Path) -> None:
+        if self._copy is not None:
+            self._fetch_here(self._copy, version, folder)
+            return
         store = self._uri.removeprefix("sqlite:///")
         if store != self._uri and not Path(store).is_file():
             # MLflow would make an empty one and answer that there is no such model
@@ -168,6 +175,25 @@ class SubprocessScorer:
         environment = _kept(*_KEPT, *_KEPT_FOR_REGISTRY) | _PATIENCE | dict(credentials)
         environment["MLFLOW_TRACKING_URI"] = self._uri
         end = _run("fetch", folder, environment, self._seconds, cwd=None)
+        self._require_fetched(end, version, credentials)
+
+    def _fetch_here(
+        self, copy: Callable[[ModelVersion, Path], None], version: ModelVersion, folder: Path
+    ) -> None:
+        target = folder / child.FETCHED
+        target.mkdir()
+        try:
+            copy(version, target)
+        except NotFound as error:
+            raise _data_error(version, f"could not be loaded: {error}") from error
+        except Refused as error:  # a right that is missing says nothing of the model
+            raise Unavailable(_clean(str(error), {}), subject=_name(version)) from error
+        end = _run("accept", folder, _kept(*_KEPT), self._seconds, cwd=None)
+        self._require_fetched(end, version, {})
+
+    def _require_fetched(
+        self, end: _End, version: ModelVersion, credentials: Mapping[str, str]
+    ) -> None:
         if end.code == child.NOT_THERE:
             raise _data_error(version, f"could not be loaded: {end.fault}")
         if end.code != 0:

@@ -1,9 +1,10 @@
-"""The process a model version answers in: ``python -m shared.adapters.scoring_child fetch|score``.
+"""The process a model version answers in: ``python -m shared.adapters.scoring_child MODE FOLDER``.
 
 Started by ``scoring.py`` alone, in a folder of its own. ``fetch`` talks to the registry and runs
-nothing of the model's; ``score`` runs the model and is told nothing of the registry. What goes
-wrong shows as the exit code, the last stage begun, and what Python writes to stderr. Heavy
-libraries are imported after the limits are set, so that what they take counts.
+nothing of the model's; ``accept`` is its second half, for files that are there already; ``score``
+runs the model and is told nothing of the registry. What goes wrong shows as the exit code, the last
+stage begun, and what Python writes to stderr. Heavy libraries are imported after the limits are
+set, so that what they take counts.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ WARM_UP = 20
 PERMUTING, PROBING = "permuting features", "probing"
 """The stages in which the answer is there already."""
 
+FETCHED = "fetched"
 TASK, STAGE, FAULT, ROWS, MODEL, ANSWER, ACTUAL, PROBED = (
     "task.json", "stage.txt", "fault.txt", "rows.arrow", "model", "answer.npz", "actual.npy",
     "probed.json",
@@ -52,8 +54,8 @@ def main(mode: str, folder: Path) -> int:
     """Do one half of the work; gives the exit code."""
     task = json.loads((folder / TASK).read_text(encoding="utf-8"))
     limits.orphan_guard(task["seconds"])
-    if mode == "fetch":
-        return fetch(task, folder)
+    if mode in {"fetch", "accept"}:
+        return fetch(task, folder) if mode == "fetch" else accept(task, folder, folder / FETCHED)
     limits.limit(**task["limits"])
     limits.leave_network()
     return score(task, folder)
@@ -66,7 +68,7 @@ def fetch(task: dict[str, Any], folder: Path) -> int:
     from mlflow.exceptions import MlflowException
 
     _stage(folder, "asking the registry")
-    target = folder / "fetched"
+    target = folder / FETCHED
     target.mkdir()
     try:
         strange = _strange_place(task)
@@ -79,6 +81,11 @@ def fetch(task: dict[str, Any], folder: Path) -> int:
         if error.error_code not in _ABSENT:
             raise
         return _fault(folder, error.message, NOT_THERE)
+    return accept(task, folder, source)
+
+
+def accept(task: dict[str, Any], folder: Path, source: Path) -> int:
+    """Hold a version's files against what may be loaded, and put them where ``score`` looks."""
     if not (source / "MLmodel").is_file():
         return _fault(folder, "its files hold no MLmodel", NOT_THERE)
     strange = "" if task["allow_pickled"] else _own_code(source)

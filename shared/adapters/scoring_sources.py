@@ -23,7 +23,8 @@ def locations(tracking_uri: str, further: str = "") -> tuple[str, ...] | None:
     """Give the address prefixes a registry keeps its files under, and those named ``further``.
 
     A file or SQLite store keeps them under its own folder; a server keeps them behind itself
-    (``mlflow-artifacts:``) or, on Fabric (``sds:``), in OneLake. None, for ``*``: anywhere.
+    (``mlflow-artifacts:``) or, on Fabric, in OneLake: with ``sds:`` anywhere in it, with
+    ``fabric:`` in the registry's own workspace. None, for ``*``: anywhere.
     """
     if further.strip() == "*":
         return None
@@ -33,6 +34,8 @@ def locations(tracking_uri: str, further: str = "") -> tuple[str, ...] | None:
         return (_folder(str(Path(tracking_uri.removeprefix("sqlite:///")).parent)), *own)
     if parts.scheme in {"", "file"}:
         return (_folder(unquote(parts.path)), *own)
+    if parts.scheme == "fabric":
+        return (f"abfss://{parts.netloc.lower()}@{_ONELAKE}/", *own)
     if parts.scheme == "sds":
         return ("sds://", f"abfss://*@{_ONELAKE}/", f"https://{_ONELAKE}/", *own)
     return ("mlflow-artifacts:/", f"{parts.scheme}://{parts.netloc}/", *own)

@@ -7,23 +7,28 @@ else it raises stands at the method.
 
 from shared.ports.callers import Tokens
 from shared.ports.clock import Clock
-from shared.ports.jobs import JobInstance, Jobs, Started
+from shared.ports.jobs import ENDED, JobInstance, Jobs, JobService, Started
 from shared.ports.operation import EndpointMonitor, EndpointSignals
 from shared.ports.people import Notice, Notifier
 from shared.ports.profiles import ProfileSource, ProfileStore
 from shared.ports.registry import ModelVersion, Probe, Registry, Scored, Scorer
+from shared.ports.reports import GatePage
+from shared.ports.signature import Signatures
 from shared.ports.state import Commit, EvidenceStore, Marks, Queues, RunStore, Snapshot
 from shared.ports.tables import Answers, Groups, MetricSink, RowCounts, Tables, Window, Windows
 
 __all__ = [
+    "ENDED",
     "Answers",
     "Clock",
     "Commit",
     "EndpointMonitor",
     "EndpointSignals",
     "EvidenceStore",
+    "GatePage",
     "Groups",
     "JobInstance",
+    "JobService",
     "Jobs",
     "Marks",
     "MetricSink",
@@ -39,6 +44,7 @@ __all__ = [
     "RunStore",
     "Scored",
     "Scorer",
+    "Signatures",
     "Snapshot",
     "Started",
     "Tables",

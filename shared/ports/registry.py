@@ -68,7 +68,23 @@ class Registry(Protocol):
 
         Raises:
             NotFound: there is no such version.
-            Refused: the server knows neither aliases nor stages.
+            Refused: the server knows neither aliases nor stages nor tags.
+        """
+
+    def undo_promotion(self, model: str, version: str, *, champion: str, previous: str) -> None:
+        """Take back a promotion that was wholly, partly or not at all done; safe to repeat.
+
+        The challenger's role is not given back: the version keeps it where it was not yet lost.
+
+        Args:
+            model: whose champion was about to change.
+            version: the one that was to be promoted; it may be gone by now.
+            champion: who served before; empty: nobody did.
+            previous: who was the champion before that one; empty: nobody was.
+
+        Raises:
+            NotFound: the champion or the one before it is gone.
+            Refused: as ``promote``.
         """
 
     def previous(self, model: str) -> ModelVersion | None:
@@ -93,7 +109,7 @@ class Registry(Protocol):
         """
 
     def capabilities(self) -> Mapping[str, bool]:
-        """Say which of ``aliases`` and ``stages`` the server has."""
+        """Say which of ``aliases``, ``stages`` and ``tags`` the server has, asked once."""
 
 
 @dataclass(frozen=True, eq=False)

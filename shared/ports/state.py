@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from shared.domain.audit import AuditRow, Head
-    from shared.domain.run import Lock, Run, Suppression
+    from shared.domain.run import Lock, Run, State, Suppression
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,14 @@ class RunStore(Protocol):
             Conflict: somebody wrote to the run, the lock or the head since the snapshot.
         """
 
-    def runs(self, model: str, *, since: datetime | None = None) -> Sequence[Run]:
-        """Give a model's runs created since a time, oldest first."""
+    def runs(
+        self,
+        model: str,
+        *,
+        since: datetime | None = None,
+        states: Collection[State] | None = None,
+    ) -> Sequence[Run]:
+        """Give a model's runs created since a time, and in one of some states, oldest first."""
 
     def unsettled(self, model: str) -> Sequence[Run]:
         """Give the runs that still need something: not at rest, or at rest and untold."""
@@ -79,6 +85,9 @@ class RunStore(Protocol):
 
     def unprojected(self) -> Sequence[str]:
         """Give the chains with rows after the last that ``note_projected`` named."""
+
+    def projected(self, chain: str) -> int:
+        """Give the last sequence that ``note_projected`` named; 0 where it never did."""
 
     def note_projected(self, chain: str, sequence: int) -> None:
         """Remember how far a chain is projected; a smaller number than it is only costs work."""

@@ -1,18 +1,28 @@
-"""What any Registry does: the fake and MLflow on SQLite give the same answers."""
+"""What any Registry does: the fake, MLflow's client on SQLite and over REST, the REST adapter."""
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
 
 import pytest
 
 from local.processes import free_port
 from shared.adapters.mlflow_registry import MlflowRegistry
+from shared.adapters.registry_base import RoleRegistry
 from shared.errors import NoChampion, NotFound, Refused, Unavailable
-from shared.ports import Registry
-from tests.fakes.registry import FakeRegistry
+from tests.contract.registry_worlds import (
+    NUMBERS,
+    SOURCE,
+    FabricWorld,
+    FakeWorld,
+    MlflowRestWorld,
+    ServerWorld,
+    Simulator,
+    SqliteWorld,
+    World,
+    broken,
+    simulated,
+)
 
 pytestmark = pytest.mark.filterwarnings(
     # raised inside MLflow's own modules
@@ -21,84 +31,44 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning:mlflow",
 )
 
-NUMBERS = count(1)
 
-
-class World(Protocol):
-    """A Registry, and what training jobs and operators do to it."""
-
-    registry: Registry
-
-    def register(self, model: str, **how: Any) -> str: ...
-
-    def set_champion(self, model: str, version: str) -> None: ...
-
-    def set_stage(self, model: str, version: str, stage: str) -> None: ...
-
-    def start_run(self) -> str:
-        """Give the id of a training run that takes files."""
-
-    def attached(self, model: str, version: str, name: str) -> bytes: ...
-
-
-class FakeWorld:
-    def __init__(self) -> None:
-        self.registry = fake = FakeRegistry()
-        self.register = fake.register
-        self.set_champion = fake.set_champion
-        self.set_stage = fake.set_stage
-        self.attached = lambda *key: fake.attached[key]
-
-    def start_run(self) -> str:
-        return f"run{next(NUMBERS)}"
-
-
-class RealWorld:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.registry = MlflowRegistry(f"sqlite:///{folder}/mlflow.db")
-        self.client = self.registry._client
-        self.experiment = self.client.create_experiment("training", (folder / "files").as_uri())
-
-    def register(
-        self,
-        model: str,
-        *,
-        tags: dict[str, str] | None = None,
-        run_id: str = "",
-        source: str = "file:///source",
-    ) -> str:
-        if not self.client.search_registered_models(f"name='{model}'"):
-            self.client.create_registered_model(model)
-        made = self.client.create_model_version(model, source, run_id or None, tags=tags)
-        return str(made.version)
-
-    def set_champion(self, model: str, version: str) -> None:
-        self.client.set_registered_model_alias(model, "champion", version)
-
-    def set_stage(self, model: str, version: str, stage: str) -> None:
-        with pytest.warns(FutureWarning):
-            self.client.transition_model_version_stage(model, version, stage)
-
-    def start_run(self) -> str:
-        return str(self.client.create_run(self.experiment).info.run_id)
-
-    def attached(self, model: str, version: str, name: str) -> bytes:
-        run_id = self.client.get_model_version(model, version).run_id
-        return Path(self.client.download_artifacts(run_id, name, str(self.folder))).read_bytes()
+@pytest.fixture(scope="module")
+def sqlite_world(tmp_path_factory: pytest.TempPathFactory) -> SqliteWorld:
+    return SqliteWorld(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture(scope="module")
-def sqlite_world(tmp_path_factory: pytest.TempPathFactory) -> RealWorld:
-    return RealWorld(tmp_path_factory.mktemp("mlflow"))
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with simulated(tmp_path_factory.mktemp("fabric")) as running:
+        yield running
 
 
-@pytest.fixture(params=["fake", "real"])
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def rest_world(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> MlflowRestWorld:
+    return MlflowRestWorld(simulator, tmp_path_factory.mktemp("client"))
+
+
+@pytest.fixture(scope="module")
+def fabric_world(simulator: Simulator) -> FabricWorld:
+    return FabricWorld(simulator)
+
+
+SERVERS = ["sqlite_world", "rest_world", "fabric_world"]
+
+
+@pytest.fixture(params=["fake", *SERVERS])
+def world(request: pytest.FixtureRequest) -> World:
     if request.param == "fake":
-        yield FakeWorld()
-    else:
-        yield request.getfixturevalue("sqlite_world")
+        return FakeWorld()
+    chosen: World = request.getfixturevalue(request.param)
+    return chosen
+
+
+@pytest.fixture(params=SERVERS)
+def server_world(request: pytest.FixtureRequest) -> Iterator[ServerWorld]:
+    chosen: ServerWorld = request.getfixturevalue(request.param)
+    yield chosen
+    chosen.restore()
 
 
 @pytest.fixture
@@ -119,7 +89,7 @@ def test_a_model_whose_versions_have_no_role_has_no_champion(world: World, model
 
 
 def test_the_alias_makes_the_champion(world: World, model: str):
-    version = world.register(model, tags={"a": "1"}, run_id="abc", source="file:///here")
+    version = world.register(model, tags={"a": "1"}, run_id="abc", source=SOURCE)
     world.register(model)
     world.set_champion(model, version)
 
@@ -129,7 +99,7 @@ def test_the_alias_makes_the_champion(world: World, model: str):
     assert champion.name == model
     assert champion.run_id == "abc"
     assert champion.tags == {"a": "1"}
-    assert champion.source == "file:///here"
+    assert champion.source == SOURCE
     assert champion.aliases == {"champion"}
     assert champion.stage == "None"
 
@@ -257,6 +227,69 @@ def test_back_and_forth_each_is_the_one_before_the_other(world: World, model: st
     assert world.registry.version(model, second).stage == "Archived"
 
 
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not begun"])
+def test_an_undone_promotion_leaves_champion_and_the_one_before_as_they_were(
+    world: World, model: str, done: bool
+):
+    older, old, new = (world.register(model) for _ in range(3))
+    world.registry.promote(model, older)
+    world.registry.promote(model, old)
+    world.registry.stage_candidate(model, new)
+    if done:
+        world.registry.promote(model, new)
+
+    for _ in range(2):
+        world.registry.undo_promotion(model, new, champion=old, previous=older)
+
+    champion = world.registry.champion(model)
+    assert (champion.version, champion.stage, champion.aliases) == (old, "Production", {"champion"})
+    assert world.registry.previous(model).version == older
+    assert world.registry.version(model, older).stage == "Archived"
+    undone = world.registry.version(model, new)
+    assert (undone.aliases, undone.stage) == (
+        (frozenset(), "Archived") if done else ({"challenger"}, "Staging")
+    )
+
+
+def test_an_undone_rollback_leaves_champion_and_the_one_before_as_they_were(
+    world: World, model: str
+):
+    first, second = world.register(model), world.register(model)
+    world.registry.promote(model, first)
+    world.registry.promote(model, second)
+    world.registry.promote(model, first)
+
+    world.registry.undo_promotion(model, first, champion=second, previous=first)
+
+    assert world.registry.champion(model).version == second
+    assert world.registry.champion(model).stage == "Production"
+    assert world.registry.previous(model).version == first
+    assert world.registry.version(model, first).stage == "Archived"
+
+
+def test_an_undone_first_promotion_leaves_nobody(world: World, model: str):
+    version = world.register(model)
+    world.registry.promote(model, version)
+
+    for _ in range(2):
+        world.registry.undo_promotion(model, version, champion="", previous="")
+
+    with pytest.raises(NoChampion):
+        world.registry.champion(model)
+    assert world.registry.previous(model) is None
+    assert world.registry.version(model, version).stage == "Archived"
+
+
+def test_a_promotion_cannot_be_undone_to_a_champion_that_is_gone(world: World, model: str):
+    version = world.register(model)
+    world.registry.promote(model, version)
+
+    with pytest.raises(NotFound):
+        world.registry.undo_promotion(model, version, champion="99", previous="")
+
+    assert world.registry.champion(model).version == version
+
+
 def test_promoting_another_leaves_the_challenger_its_role(world: World, model: str):
     old, new, back = (world.register(model) for _ in range(3))
     world.registry.promote(model, old)
@@ -374,10 +407,169 @@ def test_a_version_without_a_run_has_no_place_for_files(world: World, model: str
 
 
 def test_it_says_what_the_server_can_do(world: World):
-    assert world.registry.capabilities() == {"aliases": True, "stages": True}
+    assert world.registry.capabilities() == {"aliases": True, "stages": True, "tags": True}
 
 
-# --- MLflow only -----------------------------------------------------------------------------
+# --- servers that lack something -------------------------------------------------------------
+
+
+def test_a_server_without_stages_has_roles_by_alias(server_world: ServerWorld, model: str):
+    version = server_world.register(model)
+    registry = server_world.limited({"stages"})
+
+    registry.stage_candidate(model, version)
+
+    assert registry.capabilities() == {"aliases": True, "stages": False, "tags": True}
+    assert registry.challenger(model).version == version
+    assert registry.challenger(model).stage == "None"
+
+
+def test_a_server_without_aliases_has_roles_by_stage(server_world: ServerWorld, model: str):
+    version = server_world.register(model)
+    registry = server_world.limited({"aliases"})
+
+    registry.stage_candidate(model, version)
+
+    assert registry.capabilities() == {"aliases": False, "stages": True, "tags": True}
+    assert registry.challenger(model).version == version
+
+
+def test_a_server_with_neither_has_roles_by_tag(server_world: ServerWorld, model: str):
+    old, new = server_world.register(model), server_world.register(model)
+    registry = server_world.limited({"aliases", "stages"})
+    with pytest.raises(NoChampion):
+        registry.champion(model)
+    registry.promote(model, old)
+    registry.stage_candidate(model, new)
+    assert registry.challenger(model).version == new
+    with pytest.raises(Refused):
+        registry.stage_candidate(model, old)
+
+    registry.promote(model, new)
+
+    assert registry.capabilities() == {"aliases": False, "stages": False, "tags": True}
+    assert registry.champion(model).version == new
+    assert registry.champion(model).tags["retrain_loop.role"] == "champion"
+    assert registry.previous(model).version == old
+    assert registry.challenger(model) is None
+
+
+def test_two_champions_by_tag_are_told_and_none_is_chosen(server_world: ServerWorld, model: str):
+    versions = [server_world.register(model) for _ in range(2)]
+    registry = server_world.limited({"aliases", "stages"})
+    for version in versions:
+        registry.annotate(model, version, {"retrain_loop.role": "champion"})
+
+    with pytest.raises(Refused, match=r"versions (1, 2|2, 1) all have") as caught:
+        registry.champion(model)
+
+    assert caught.value.code == "AmbiguousRole"
+
+
+def test_a_server_with_nothing_stages_nobody(server_world: ServerWorld, model: str):
+    version = server_world.register(model)
+    registry = server_world.limited({"aliases", "stages", "tags"})
+
+    with pytest.raises(Refused, match="neither aliases nor stages nor tags"):
+        registry.stage_candidate(model, version)
+
+
+# --- whatever breaks -------------------------------------------------------------------------
+
+BREAKING: list[tuple[str, tuple[str, ...]]] = [
+    ("sqlite_world", ()),
+    ("sqlite_world", ("aliases",)),
+    ("sqlite_world", ("stages",)),
+    ("sqlite_world", ("aliases", "stages")),
+    ("fabric_world", ()),
+    ("fabric_world", ("aliases", "stages")),
+]
+Act = Callable[[RoleRegistry, str], None]
+ACTS: dict[str, Act] = {
+    "promote": lambda registry, model: registry.promote(model, "3"),
+    "roll back": lambda registry, model: registry.promote(model, "1"),
+    "retire": lambda registry, model: registry.retire(model, "3"),
+    "undo": lambda registry, model: registry.undo_promotion(model, "3", champion="2", previous="1"),
+    "undo a rollback": lambda registry, model: registry.undo_promotion(
+        model, "1", champion="2", previous="1"
+    ),
+}
+BEFORE: dict[str, Act] = {"undo": ACTS["promote"], "undo a rollback": ACTS["roll back"]}
+ENDS = {
+    "promote": ("3", "2", None),
+    "roll back": ("1", "2", "3"),
+    "retire": ("2", "1", None),
+    "undo": ("2", "1", None),
+    "undo a rollback": ("2", "1", "3"),
+}
+"""The champion, the one before it, and the challenger once it is done."""
+
+
+@pytest.fixture(params=BREAKING, ids=lambda given: " without ".join((given[0], *given[1])))
+def breaking(request: pytest.FixtureRequest) -> Iterator[tuple[ServerWorld, RoleRegistry]]:
+    """A world and its registry; the plans are the same for both, every way is on SQLite."""
+    name, lacking = request.param
+    chosen: ServerWorld = request.getfixturevalue(name)
+    yield chosen, chosen.limited(set(lacking))
+    chosen.restore()
+
+
+def made(world: ServerWorld, model: str) -> None:
+    world.client.create_registered_model(model)
+    for _ in range(3):
+        world.client.create_model_version(model, SOURCE)
+
+
+def prepared(registry: RoleRegistry, model: str) -> None:
+    """Have the champion be 2, the one before it 1, the challenger 3, whatever was before."""
+    registry.promote(model, "1")
+    registry.promote(model, "2")
+    registry.stage_candidate(model, "3")
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_whatever_broke_off_after_any_call_is_finished_by_the_next(
+    breaking: tuple[ServerWorld, RoleRegistry], model: str, act: str
+):
+    world, registry = breaking
+    made(world, model)
+    tried = 0
+    for at in count(1):
+        prepared(registry, model)
+        BEFORE.get(act, lambda *_: None)(registry, model)
+
+        more = broken(registry, at, lambda torn: ACTS[act](torn, model))
+
+        assert registry.champion(model).version in {"1", "2", "3"}
+        ACTS[act](registry, model)
+        challenger = registry.challenger(model)
+        held = (registry.champion(model).version, registry.previous(model).version)
+        assert (*held, challenger and challenger.version) == ENDS[act], at
+        if not more:
+            break
+        tried += 1
+    assert tried
+
+
+@pytest.mark.parametrize("winner", ["1", "3"])
+def test_a_promotion_that_broke_off_anywhere_is_undone(
+    breaking: tuple[ServerWorld, RoleRegistry], model: str, winner: str
+):
+    world, registry = breaking
+    made(world, model)
+    for at in count(1):
+        prepared(registry, model)
+
+        more = broken(registry, at, lambda torn: torn.promote(model, winner))
+        registry.undo_promotion(model, winner, champion="2", previous="1")
+
+        assert registry.champion(model).version == "2"
+        assert registry.previous(model).version == "1"
+        if not more:
+            break
+
+
+# --- MLflow's client only --------------------------------------------------------------------
 
 
 def test_a_server_that_is_down_is_unavailable_and_not_without_a_champion(
@@ -403,121 +595,8 @@ def test_a_database_that_is_none_is_unavailable(tmp_path: Path):
         MlflowRegistry(f"sqlite:///{tmp_path}/mlflow.db").champion("m")
 
 
-def test_a_tag_that_the_store_does_not_take_is_refused(sqlite_world: RealWorld, model: str):
+def test_a_tag_that_the_store_does_not_take_is_refused(sqlite_world: SqliteWorld, model: str):
     version = sqlite_world.register(model)
 
     with pytest.raises(Refused):
         sqlite_world.registry.annotate(model, version, {"too long": "x" * 200_000})
-
-
-class WithoutRoles:
-    """A client whose server has neither aliases nor stages."""
-
-    def __init__(self, client: Any, missing: set[str]) -> None:
-        self._client = client
-        self._missing = missing
-
-    def __getattr__(self, name: str) -> Any:
-        if name in self._missing:
-            return self._no_such_call
-        return getattr(self._client, name)
-
-    @staticmethod
-    def _no_such_call(*_: Any, **__: Any) -> None:
-        from mlflow.exceptions import MlflowException
-        from mlflow.protos.databricks_pb2 import ENDPOINT_NOT_FOUND
-
-        raise MlflowException("no such endpoint", error_code=ENDPOINT_NOT_FOUND)
-
-
-ALIAS_CALLS = {"get_model_version_by_alias", "set_registered_model_alias"}
-STAGE_CALLS = {"get_latest_versions", "transition_model_version_stage"}
-
-
-def limited(world: RealWorld, missing: set[str]) -> MlflowRegistry:
-    registry = MlflowRegistry("unused")
-    registry.__dict__["_client"] = WithoutRoles(world.client, missing)
-    return registry
-
-
-def test_a_server_without_stages_has_roles_by_alias(sqlite_world: RealWorld, model: str):
-    version = sqlite_world.register(model)
-    registry = limited(sqlite_world, STAGE_CALLS)
-
-    registry.stage_candidate(model, version)
-
-    assert registry.capabilities() == {"aliases": True, "stages": False}
-    assert registry.challenger(model).version == version
-    assert registry.challenger(model).stage == "None"
-
-
-def test_a_server_without_aliases_has_roles_by_stage(sqlite_world: RealWorld, model: str):
-    version = sqlite_world.register(model)
-    registry = limited(sqlite_world, ALIAS_CALLS)
-
-    registry.stage_candidate(model, version)
-
-    assert registry.capabilities() == {"aliases": False, "stages": True}
-    assert registry.challenger(model).version == version
-
-
-def test_a_server_with_neither_stages_nobody(sqlite_world: RealWorld, model: str):
-    version = sqlite_world.register(model)
-    registry = limited(sqlite_world, ALIAS_CALLS | STAGE_CALLS)
-
-    with pytest.raises(Refused):
-        registry.stage_candidate(model, version)
-
-
-@pytest.mark.parametrize(
-    "missing", [set(), ALIAS_CALLS, STAGE_CALLS], ids=["all", "stages", "aliases"]
-)
-@pytest.mark.parametrize("calls", range(1, 5))
-def test_a_promotion_that_broke_off_anywhere_is_finished_by_the_next(
-    sqlite_world: RealWorld, model: str, missing: set[str], calls: int
-):
-    old, new = sqlite_world.register(model), sqlite_world.register(model)
-    registry = limited(sqlite_world, missing)
-    registry.promote(model, old)
-    registry.stage_candidate(model, new)
-    breaking = limited(sqlite_world, missing)
-    breaking.__dict__["_client"] = Breaking(registry._client, calls)
-
-    with contextlib.suppress(Unavailable):
-        breaking.promote(model, new)
-    assert registry.champion(model).version in (old, new)
-    registry.promote(model, new)
-
-    assert registry.champion(model).version == new
-    assert registry.previous(model).version == old
-    assert registry.challenger(model) is None
-
-
-WRITES = {
-    "set_registered_model_alias",
-    "delete_registered_model_alias",
-    "transition_model_version_stage",
-    "set_model_version_tag",
-}
-
-
-class Breaking:
-    """A client whose connection is lost with the answer to its n-th write."""
-
-    def __init__(self, client: Any, calls: int) -> None:
-        self._client = client
-        self._left = calls
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._client, name)
-        if name not in WRITES:
-            return found
-
-        def write(*args: Any, **how: Any) -> Any:
-            answer = found(*args, **how)
-            self._left -= 1
-            if not self._left:
-                raise ConnectionError
-            return answer
-
-        return write

@@ -91,6 +91,25 @@ class FakeRegistry:
             del aliases["challenger"]
         self.faults.after(fault)
 
+    def undo_promotion(self, model: str, version: str, *, champion: str, previous: str) -> None:
+        fault = self.faults.before()
+        for needed in filter(None, (champion, previous)):
+            self._find(model, needed)
+        aliases = self._aliases.setdefault(model, {})
+        moved = any(
+            (item.version, item.stage) == (version, "Production") for item in self._all(model)
+        )
+        if moved:
+            self.set_stage(model, version, "Archived")
+        if champion and (moved or self._find(model, champion).stage == "Archived"):
+            self.set_stage(model, champion, "Production")
+        for alias, holder in (("champion", champion), ("previous-champion", previous)):
+            if holder:
+                aliases[alias] = holder
+            else:
+                aliases.pop(alias, None)
+        self.faults.after(fault)
+
     def previous(self, model: str) -> ModelVersion | None:
         self.faults.before()
         return self._holder(model, "previous-champion", "")
@@ -122,7 +141,7 @@ class FakeRegistry:
 
     def capabilities(self) -> Mapping[str, bool]:
         self.faults.before()
-        return {"aliases": True, "stages": True}
+        return {"aliases": True, "stages": True, "tags": True}
 
     def _holder(self, model: str, alias: str, stage: str) -> ModelVersion | None:
         named = self._aliases.get(model, {}).get(alias)
