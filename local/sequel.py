@@ -14,9 +14,11 @@ import requests
 
 from local.client import StackClient, wait_for
 from local.evidence import Row
+from shared.domain.card import SHA256_TAG
+from shared.domain.card import TABLE as CARDS
 from shared.domain.run import State
 from shared.errors import NotFound
-from shared.handlers.compare_champion import DAYS_AT_ONCE
+from shared.handlers.challenge_days import DAYS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,9 +42,9 @@ class Sequel:
     def run(self) -> tuple[Row, ...]:
         """Play it; gives what was read back."""
         run = self._promoted()
-        compared, promoted = self._compared(), self._promotion(run)
+        compared, promoted, card = self._compared(), self._promotion(run), self._card(run)
         back = self._rolled_back()
-        return compared, promoted, back
+        return compared, promoted, card, back
 
     def _promoted(self) -> Run:
         for _ in range(ROUNDS):
@@ -78,6 +80,18 @@ class Sequel:
         green = champion.version == run.version and len(told) == 1
         stage = told[-1]["to_stage"] if told else "nothing"
         return Row("Promoted", f"version {champion.version} serves; audit: to {stage}", green)
+
+    def _card(self, run: Run) -> Row:
+        version = self.client.app.registry.version(self.model, run.version)
+        try:
+            rows = self.client.app.tables.read(CARDS, {"run_id": run.run_id})
+        except NotFound:
+            rows = []
+        hashes = {row["card_sha256"] for row in rows}
+        green = hashes == {version.tags.get(SHA256_TAG)}
+        undeclared = ", ".join(row["undeclared"] for row in rows) or "nothing"
+        found = f"{len(rows)} in the table, the version's own; undeclared: {undeclared}"
+        return Row("Model card written", found if green else f"{len(rows)} in the table", green)
 
     def _rolled_back(self) -> Row:
         before = self.client.app.registry.previous(self.model)

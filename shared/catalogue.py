@@ -17,10 +17,22 @@ from pydantic import Field, ValidationError, model_validator
 from shared.errors import ConfigError
 from shared.sections.alert_rules import AlertRule
 from shared.sections.approval import Approval
-from shared.sections.base import Column, Days, Fraction, Section
+from shared.sections.base import Column, Days, Section
+from shared.sections.card import CARD_DUTIES, Card
 from shared.sections.challenge import Challenge
 from shared.sections.drift import DriftSettings
+from shared.sections.gates import Gates
+from shared.sections.job import (
+    TARGETS,
+    AzureMLJob,
+    DatabricksJob,
+    DevOpsJob,
+    FabricJob,
+    GitHubJob,
+    JobTarget,
+)
 from shared.sections.policy import Policy
+from shared.sections.readiness import Readiness
 from shared.sections.sources import (
     EndpointLog,
     EventhouseTable,
@@ -30,6 +42,9 @@ from shared.sections.sources import (
 )
 
 Guid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+GuidOrNone = Annotated[
+    str, Field(pattern=r"^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$")
+]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Table = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -42,8 +57,9 @@ class FabricItems(Section):
 
     workspace_id: Guid
     """The workspace that holds them."""
-    pipeline_id: Guid
-    """The data pipeline that retrains; a notebook or a Spark job where ``start_form`` says so."""
+    pipeline_id: GuidOrNone = ""
+    """The data pipeline that retrains; a notebook or a Spark job where ``start_form`` says so. May
+    be left out where ``job`` names another place."""
     start_form: StartForm = "pipeline_map"
     """What is started and how its parameters are sent. Default: the form that recorded traffic
     shows at work; the list is what the specification says, and not broadly available."""
@@ -51,9 +67,21 @@ class FabricItems(Section):
     """The ML model item, for its endpoint."""
 
     @property
-    def place(self) -> tuple[str, str]:
+    def place(self) -> tuple[str, ...]:
         """Name the pipeline: models that share one share its list of jobs."""
         return self.workspace_id.casefold(), self.pipeline_id.casefold()
+
+    @property
+    def label(self) -> str:
+        return self.pipeline_id
+
+    @property
+    def service(self) -> str:
+        return "Fabric"
+
+
+JobItems = FabricItems | AzureMLJob | DevOpsJob | GitHubJob | DatabricksJob
+"""What a job service is told to start: each model's ``job_items``."""
 
 
 class DataTables(Section):
@@ -113,75 +141,6 @@ class WindowSettings(Section):
     much earlier: a younger window holds only the actuals that come quickly."""
 
 
-class PerformanceGate(Section):
-    """Gate 1: at or above a floor, and close to the champion on the same rows."""
-
-    floor: float
-    """Absolute floor of the metric: R2 for regression, AUC for classification."""
-    champion_share: Fraction = 0.95
-    """At least this share of the champion's metric. Source: MLOps anchor, gate 1."""
-
-
-class HoldoutGate(Section):
-    """Gate 2: no bias on rows set aside."""
-
-    max_shift: Fraction = 0.05
-    """|mean prediction - mean actual| over the scale. Source: MLOps anchor, gate 2."""
-    scale: Literal["mean", "standard_deviation"] = "mean"
-    """What the shift is relative to; a target with a mean near zero needs its deviation."""
-
-
-class FairnessGate(Section):
-    """Gate 3: groups are treated alike."""
-
-    attributes: tuple[Column, ...] = ()
-    """Columns of the holdout table that name a group."""
-    min_parity_ratio: Fraction = 0.80
-    """Demographic parity ratio. Source: MLOps anchor, the 80 % rule."""
-    max_opportunity_difference: Fraction = 0.10
-    """Equal opportunity difference. Source: fairness notebook."""
-    max_odds_difference: Fraction = 0.10
-    """Equalized odds difference. Source: fairness notebook."""
-    min_group: Annotated[int, Field(ge=1)] = 30
-    """Groups with fewer rows are left out and named."""
-    positive_above: float = 0.5
-    """A prediction above this counts as the favourable outcome."""
-
-
-class LatencyGate(Section):
-    """Gate 4: single rows are answered in time."""
-
-    enabled: bool = True
-    """Off for a model that is never served online."""
-    p99_ms: Annotated[float, Field(gt=0)] = 100.0
-    """99th percentile, milliseconds. Source: MLOps anchor, gate 4."""
-    calls: Annotated[int, Field(ge=100, le=100_000)] = 1000
-    """Single-row calls after warm-up. Source: MLOps anchor, gate 4."""
-
-
-class CalibrationGate(Section):
-    """Gate 5: predicted means what it says."""
-
-    max_error: Fraction = 0.10
-    """Expected calibration error. Source: MLOps anchor, gate 5."""
-    bins: Annotated[int, Field(ge=2, le=100)] = 10
-    """Quantile bins of the prediction."""
-
-
-class Gates(Section):
-    """What a candidate must pass."""
-
-    performance: PerformanceGate
-    holdout: HoldoutGate = HoldoutGate()
-    fairness: FairnessGate = FairnessGate()
-    latency: LatencyGate = LatencyGate()
-    calibration: CalibrationGate = CalibrationGate()
-    holdout_days: Days = 3660
-    """Only rows set aside in the last so many days."""
-    min_rows: Annotated[int, Field(ge=2)] = 1000
-    """Fewer holdout rows than this is ERROR. Source: house rule n >= 1000."""
-
-
 class Model(Section):
     """One watched model."""
 
@@ -198,6 +157,8 @@ class Model(Section):
     cost_center: str
     runbook: str = ""
     fabric: FabricItems
+    job: JobTarget = FabricJob()
+    """Which service runs the retrain. Default: the pipeline of ``fabric``."""
     data: DataTables
     endpoint_log: EndpointLog | None = None
     """Where the online endpoint's requests are logged; None: nobody can say how it fares."""
@@ -211,6 +172,8 @@ class Model(Section):
     gates: Gates
     challenge: Challenge = Challenge()
     approval: Approval = Approval()
+    card: Card = Card()
+    readiness: Readiness = Readiness()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -223,6 +186,26 @@ class Model(Section):
             why = "regulated" if self.regulated else "public_safety"
             raise ValueError(f"approval.mode: automatic is not for a model that is {why}")
         return self
+
+    @model_validator(mode="after")
+    def _has_card(self) -> Self:
+        """Ask of a model that decides about people what its readers must be told."""
+        lacking = [name for name in CARD_DUTIES if name in self.card.undeclared]
+        if (self.regulated or self.public_safety) and lacking:
+            why = "regulated" if self.regulated else "public_safety"
+            raise ValueError(f"card: a model that is {why} must declare {', '.join(lacking)}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_pipeline(self) -> Self:
+        if isinstance(self.job, FabricJob) and not self.fabric.pipeline_id:
+            raise ValueError("fabric.pipeline_id: must be given where job.target is fabric")
+        return self
+
+    @property
+    def job_items(self) -> JobItems:
+        """Give what its job service is told to start."""
+        return self.fabric if isinstance(self.job, FabricJob) else self.job
 
     @property
     def approval_required(self) -> bool:
@@ -249,6 +232,15 @@ class Catalogue(Section):
             if doubles:
                 raise ValueError(f"models: {what} twice: {', '.join(doubles)}")
         return self
+
+    def with_approval(self) -> "Catalogue":
+        """Give the same catalogue where no promotion goes without a person."""
+        required = {"mode": "required"}
+        models = tuple(
+            model.model_copy(update={"approval": model.approval.model_copy(update=required)})
+            for model in self.models
+        )
+        return self.model_copy(update={"models": models})
 
     def find(self, name: str) -> Model | None:
         wanted = name.strip().casefold()
@@ -330,7 +322,9 @@ def _given(value: Any) -> str:
 
 def _path(location: tuple[int | str, ...]) -> str:
     text = ""
-    for part in location:
+    for before, part in zip((None, *location), location, strict=False):
+        if before == "job" and part in TARGETS:
+            continue  # which of the targets it was read as is no key of the file
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.lstrip(".") or "(the file)"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.lakehouse import delta_errors
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 PULLED = {"batch_readahead": 1, "fragment_readahead": 1, "use_threads": False}
 """Arrow reads when it is asked: with threads of its own it reads on, up to 1 GiB ahead."""
 DAY = timedelta(days=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PROFILES_SHARE = 4
+"""Days are counted in one scan as long as their profiles fit into this part of the memory."""
+BUCKET_BYTES = 16
 
 
 class DeltaProfiles:
@@ -70,12 +75,37 @@ class DeltaProfiles:
         from shared.domain.drift.spec import DayProfile
 
         table = self._table(model, version)
+        first, last = (datetime.combine(day, time(), UTC) for day in (start, end))
         with row_database(self._memory_mb) as database:
-            for step in range((end - start).days):
-                midnight = datetime.combine(start, time(), UTC) + DAY * step
-                batches = table.batches(Between(midnight, midnight + DAY), database)
-                profile = _counted(model, spec, map(table.rows, batches))
-                yield DayProfile(midnight.date(), profile)
+            for span in _stretches(first, last, _days_at_once(spec, self._memory_mb)):
+                single = span.end - span.start == DAY
+                together = None if single else self._together(table, spec, span, database)
+                for day in _days(span):
+                    found = together[day.start.date()] if together else None
+                    profile = found or self._one_day(table, spec, day, database)
+                    yield DayProfile(day.start.date(), profile)
+
+    def _one_day(
+        self, table: _Predictions, spec: ProfileSpec, day: Between, database: RowDatabase
+    ) -> WindowProfile:
+        return _counted(table.model, spec, map(table.rows, table.batches(day, database)))
+
+    def _together(
+        self, table: _Predictions, spec: ProfileSpec, span: Between, database: RowDatabase
+    ) -> dict[date, WindowProfile] | None:
+        """Count all days of a span in one scan; None where an id may occur twice on a day."""
+        from shared.domain.drift.columns import Scratch
+        from shared.domain.drift.window import merge_windows, profile_window
+
+        blank, scratch = spec.blank(), Scratch()
+        with delta_errors(table.model.data.predictions):
+            if database.may_have_doubles(table.keys(span)):
+                return None
+            found = {day.start.date(): blank for day in _days(span)}
+            for day, rows in table.by_day(span):
+                more = profile_window(table.model, rows, blank, scratch)
+                found[day] = merge_windows([found[day], more])
+        return found
 
     def _table(self, model: Model, version: str) -> _Predictions:
         import pyarrow as pa
@@ -100,17 +130,49 @@ class _Predictions:
     version: str
     dataset: Any
 
+    @property
+    def _features(self) -> list[str]:
+        """Name the features that are columns of the table."""
+        return [name for name in self.model.feature_names if name in self.dataset.schema.names]
+
     def batches(self, span: Between, database: RowDatabase) -> pa.RecordBatchReader:
         """Give the rows of a time, of those with one id the last."""
         columns = self.model.columns
-        there = [name for name in self.model.feature_names if name in self.dataset.schema.names]
-        names = list(dict.fromkeys([columns.prediction, *there]))
+        names = list(dict.fromkeys([columns.prediction, *self._features]))
         with delta_errors(self.model.data.predictions):
             if not database.may_have_doubles(self._scan([columns.id], span)):
                 return self._scan(names, span)
             wider = list(dict.fromkeys([columns.id, columns.timestamp, *names]))
             key, order = wider.index(columns.id), wider.index(columns.timestamp)
             return database.last_of_each(self._scan(wider, span), key=key, order=order)
+
+    def keys(self, span: Between) -> pa.RecordBatchReader:
+        """Give what tells rows apart: the id and its day, as a number."""
+        import pyarrow as pa
+
+        columns = self.model.columns
+        batches = self._scan([columns.id, columns.timestamp], span)
+        schema = pa.schema([batches.schema.field(0), pa.field("day", pa.int64())])
+        made = (
+            pa.record_batch([batch.column(0), pa.array(_day_numbers(batch.column(1)))], schema)
+            for batch in batches
+        )
+        return pa.RecordBatchReader.from_batches(schema, made)
+
+    def by_day(self, span: Between) -> Iterator[tuple[date, Unlabelled]]:
+        """Give the rows of a time, each part of one UTC day; a day may come in many parts."""
+        import numpy as np
+
+        columns = self.model.columns
+        names = list(dict.fromkeys([columns.prediction, *self._features, columns.timestamp]))
+        for batch in filter(len, self._scan(names, span)):
+            days = _day_numbers(batch.column(names.index(columns.timestamp)))
+            order = np.argsort(days, kind="stable")
+            ordered, days = batch.take(order), days[order]
+            starts = [0, *(np.flatnonzero(np.diff(days)) + 1), len(days)]
+            for start, stop in pairwise(starts):
+                day = EPOCH + DAY * int(days[start])
+                yield day.date(), self.rows(ordered.slice(start, stop - start))
 
     def _scan(self, names: list[str], span: Between) -> pa.RecordBatchReader:
         chosen = served_rows(self.model, self.dataset.schema, self.version, span)
@@ -152,6 +214,37 @@ class _Predictions:
             for feature in self.model.features
         ]
         return [*columns, pa.array(rows.prediction)]
+
+
+def _days_at_once(spec: ProfileSpec, memory_mb: int) -> int:
+    """Give how many days' profiles a part of the memory holds: a count and a sum a bucket."""
+    edges = [found for found in spec.features.values() if not isinstance(found, tuple)]
+    buckets = sum(len(found.cuts) + 1 for found in (*edges, spec.prediction))
+    return max(1, (memory_mb << 20) // PROFILES_SHARE // (buckets * BUCKET_BYTES))
+
+
+def _stretches(start: datetime, end: datetime, days: int) -> Iterator[Between]:
+    """Give [start, end) in stretches of so many days, the last one shorter."""
+    while start < end:
+        stop = min(end, start + DAY * days)
+        yield Between(start, stop)
+        start = stop
+
+
+def _days(span: Between) -> Iterator[Between]:
+    """Give the single days of a span."""
+    return _stretches(span.start, span.end, 1)
+
+
+def _day_numbers(times: Any) -> Any:
+    """Give the UTC day of each time, or date, as a number of days since 1970."""
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_date(times.type):
+        return np.asarray(times.cast(pa.date32()).cast(pa.int32()), dtype=np.int64)
+    exact = times.cast(pa.timestamp("us", tz=times.type.tz), safe=False)
+    return np.asarray(exact.cast(pa.int64())) // (DAY // timedelta(microseconds=1))
 
 
 def _spec(model: Model, database: RowDatabase) -> ProfileSpec:

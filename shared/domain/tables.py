@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.domain.retention import CLASSES
+
 DataType = Literal["STRING", "INT", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP"]
 """Spark SQL's names; TIMESTAMP is microseconds in UTC."""
 
@@ -41,6 +43,8 @@ class Table:
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
 
+
+_KEPT = ", ".join(f"`{each.name}` {each.days} days" for each in CLASSES)
 
 DRIFT_METRICS = Table(
     "lh_gold.ml_drift_metrics",
@@ -117,6 +121,31 @@ GATE_RESULTS = Table(
     ),
 )
 
+FAIRNESS_AUDIT = Table(
+    "lh_gold.ml_fairness_audit",
+    "One row an attribute, measure and judgement of a candidate, written with ml_gate_results. It "
+    "begins with the fairness notebook's columns.",
+    (
+        Column(
+            "audit_id",
+            "STRING",
+            "The judgement: `evidence` in context_json of ml_promotion_audit.",
+            required=True,
+        ),
+        Column("model_name", "STRING", "Name in models.yaml.", required=True),
+        Column("model_version", "STRING", "The candidate.", required=True),
+        Column("audit_ts", "TIMESTAMP", "When it was judged.", required=True),
+        Column("attribute", "STRING", "Column of the holdout that names the group.", required=True),
+        Column("metric_name", "STRING", "Such as `equalized odds difference`.", required=True),
+        Column("metric_value", "DOUBLE", "What was measured; null: nothing could be."),
+        Column("threshold", "DOUBLE", "What it was held against.", required=True),
+        Column("operator", "STRING", "How they compare: `>=` or `<=`.", required=True),
+        Column("pass_fail", "STRING", "PASS, FAIL, or ERROR where not measured.", required=True),
+        Column("run_id", "STRING", "The run that was judged.", required=True),
+        Column("n", "BIGINT", "Rows of the groups that were large enough."),
+    ),
+)
+
 PROMOTION_AUDIT = Table(
     "lh_gold.ml_promotion_audit",
     "The ledger's projection: one row a decision or act. It begins with the columns of the three "
@@ -171,7 +200,7 @@ PROMOTION_AUDIT = Table(
         Column("context_json", "STRING", "The numbers behind the decision."),
         Column("hash_prev", "STRING", "hash_self of the row before.", required=True),
         Column("hash_self", "STRING", "SHA-256 of the row and hash_prev.", required=True),
-        Column("retention_class", "STRING", "Which retention policy applies.", required=True),
+        Column("retention_class", "STRING", f"Kept at least: {_KEPT}.", required=True),
         Column("schema_version", "INT", "Of the hashed document.", required=True),
     ),
     append_only=True,
@@ -251,11 +280,31 @@ FEATURE_PROFILES = Table(
     ),
 )
 
+MODEL_CARDS = Table(
+    "lh_gold.ml_model_cards",
+    "One row a model card: a version became the champion. The first six columns are the fairness "
+    "notebook's.",
+    (
+        Column("model_name", "STRING", "Name in models.yaml.", required=True),
+        Column("model_version", "STRING", "The version the card is about.", required=True),
+        Column("audit_id", "STRING", "The intent to promote in ml_promotion_audit.", required=True),
+        Column("audit_ts", "TIMESTAMP", "When that was written.", required=True),
+        Column("rai_risk_tier", "STRING", "card.risk_tier in models.yaml; null: not declared."),
+        Column("model_card_json", "STRING", "The whole card.", required=True),
+        Column("run_id", "STRING", "The run that promoted the version.", required=True),
+        Column("card_sha256", "STRING", "Of model_card_json; a tag of the version.", required=True),
+        Column("undeclared", "STRING", "What models.yaml does not say, by commas; empty: nothing."),
+        Column("schema_version", "INT", "Of the card.", required=True),
+    ),
+)
+
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         *(DRIFT_METRICS, RETRAIN_TRIGGERS, GATE_RESULTS, PROMOTION_AUDIT),
         CHAMPION_CHALLENGER,
         *(PROFILE_REQUESTS, FEATURE_PROFILES),
+        FAIRNESS_AUDIT,
+        MODEL_CARDS,
     )
 }

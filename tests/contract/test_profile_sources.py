@@ -13,10 +13,14 @@ from deltalake import write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.adapters.delta_profiles import DeltaProfiles
+from shared.adapters import delta_profiles
+from shared.adapters.delta_profiles import DeltaProfiles, _Predictions
 from shared.adapters.lakehouse import Lakehouse
 from shared.adapters.memory_profiles import MemoryProfiles
+from shared.adapters.window_columns import Between
+from shared.domain.drift.edges import Edges
 from shared.domain.drift.profile import NumericProfile
+from shared.domain.drift.spec import ProfileSpec
 from shared.domain.drift.window import WindowProfile
 from shared.errors import DataError, NoTable, Unavailable
 from shared.ports import ProfileSource
@@ -378,3 +382,115 @@ def test_what_does_not_fit_into_memory_is_sorted_on_disk(tmp_path: Path):
 
     assert doubled.nbytes > 2 * 2**23
     assert reference.profile.rows == 200_000
+
+
+def scans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the scans of a source's table, each with the days it spans."""
+    found: list[int] = []
+    real = _Predictions._scan
+
+    def counted(self: _Predictions, names: list[str], span: Between) -> pa.RecordBatchReader:
+        found.append((span.end - span.start) // DAY)
+        return real(self, names, span)
+
+    monkeypatch.setattr(_Predictions, "_scan", counted)
+    return found
+
+
+def shuffled(made: pa.Table) -> pa.Table:
+    return made.take(np.random.default_rng(3).permutation(made.num_rows))
+
+
+def all_days(source: ProfileSource, spec: Any, days: int) -> list[Any]:
+    return list(source.days(MODEL, "1", spec, FIRST, FIRST + days * DAY))
+
+
+def test_many_days_are_looked_through_for_doubles_and_then_counted_in_one_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made = shuffled(many(5000, 6))
+    source = DeltaWorld(tmp_path).source(made)
+    spec = MemoryProfiles(made).reference(MODEL, "1", START, START + 6 * DAY).spec
+    seen = scans(monkeypatch)
+
+    found = all_days(source, spec, 7)
+
+    assert seen == [7, 7]
+    for one, two in zip(found, all_days(MemoryProfiles(made), spec, 7), strict=True):
+        assert one.day == two.day
+        same(one.profile, two.profile)
+    assert found[-1].profile.rows == 0
+
+
+def test_an_id_that_comes_again_on_another_day_is_no_double(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made = pa.concat_tables([table([row(n, START + d * DAY) for n in range(50)]) for d in range(4)])
+    source = DeltaWorld(tmp_path).source(made)
+    spec = MemoryProfiles(made).reference(MODEL, "1", START, START + DAY).spec
+    seen = scans(monkeypatch)
+
+    found = all_days(source, spec, 4)
+
+    assert seen == [4, 4]
+    assert [each.profile.rows for each in found] == [50] * 4
+
+
+def test_an_id_that_comes_again_on_a_day_has_the_days_counted_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows = [row(n, START + d * DAY) for d in range(3) for n in range(50)]
+    made = table([*rows, row(7, START + DAY + timedelta(hours=3), temp=99.0)])
+    source = DeltaWorld(tmp_path).source(made)
+    spec = MemoryProfiles(made).reference(MODEL, "1", START, START + DAY).spec
+    seen = scans(monkeypatch)
+
+    found = all_days(source, spec, 3)
+
+    assert seen == [3, 1, 1, 1, 1, 1, 1]
+    for one, two in zip(found, all_days(MemoryProfiles(made), spec, 3), strict=True):
+        same(one.profile, two.profile)
+
+
+def test_no_more_days_are_counted_at_a_time_than_the_memory_has_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made = shuffled(many(5000, 6))
+    source = DeltaWorld(tmp_path).source(made)
+    spec = MemoryProfiles(made).reference(MODEL, "1", START, START + 6 * DAY).spec
+    monkeypatch.setattr(delta_profiles, "_days_at_once", lambda *_: 4)
+    seen = scans(monkeypatch)
+
+    found = all_days(source, spec, 6)
+
+    assert seen == [4, 4, 2, 2]
+    assert [each.day for each in found] == [FIRST + n * DAY for n in range(6)]
+    for one, two in zip(found, all_days(MemoryProfiles(made), spec, 6), strict=True):
+        same(one.profile, two.profile)
+
+
+def test_days_are_fewer_at_a_time_the_more_is_counted():
+    def edges(cuts: int) -> Edges:
+        return Edges(np.arange(float(cuts)), np.arange(2))
+
+    small = ProfileSpec({"temp": edges(9), "origin": ("JFK",)}, edges(9))
+    large = ProfileSpec({f"f{n}": edges(4096) for n in range(100)}, edges(4096))
+
+    assert delta_profiles._days_at_once(small, 64) > 3660
+    assert delta_profiles._days_at_once(large, 64) == 2
+    assert delta_profiles._days_at_once(large, 1) == 1
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("us")], ids=str)
+def test_days_of_dates_and_of_times_without_a_zone_are_told_apart(tmp_path: Path, kind: Any):
+    made = shuffled(many(3000, 3))
+    times = made["ts"].cast(pa.timestamp("us")).cast(kind, safe=False)
+    source = DeltaWorld(tmp_path).source(
+        made.set_column(made.column_names.index("ts"), "ts", times)
+    )
+    spec = MemoryProfiles(made).reference(MODEL, "1", START, START + 3 * DAY).spec
+
+    found = all_days(source, spec, 3)
+
+    for one, two in zip(found, all_days(MemoryProfiles(made), spec, 3), strict=True):
+        same(one.profile, two.profile)

@@ -74,6 +74,17 @@ def test_what_is_read_is_what_was_appended(tables: Tables, table: str):
 
 
 @pytest.mark.parametrize("table", TABLES)
+def test_a_table_tells_its_columns_and_their_types(tables: Tables, table: str):
+    with pytest.raises(NoTable):
+        tables.columns(table)
+
+    tables.append(table, [full(table)], writer="w", batch=1)
+
+    wanted = {column.name: column.type for column in TABLES[table].columns}
+    assert tables.columns(table) == wanted
+
+
+@pytest.mark.parametrize("table", TABLES)
 def test_columns_left_out_are_null(tables: Tables, table: str):
     tables.append(table, [full(table, only_required=True)], writer="w", batch=1)
 
@@ -386,7 +397,7 @@ def test_the_audit_table_refuses_changes(tmp_path: Path):
 
     table = DeltaTable(tmp_path / "lh_gold" / "ml_promotion_audit")
 
-    assert table.metadata().configuration == {"delta.appendOnly": "true"}
+    assert table.metadata().configuration["delta.appendOnly"] == "true"
     with pytest.raises(Exception, match="append-only"):
         table.delete()
 

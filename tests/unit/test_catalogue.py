@@ -108,7 +108,7 @@ def cron(expression: str) -> dict[str, Any]:
 BAD: list[tuple[Change, str]] = [
     (lambda m: m.update(colour="red"), "models[0].colour: Extra inputs are not permitted"),
     (lambda m: m["gates"].update(fairnes={}), "models[0].gates.fairnes: Extra inputs"),
-    (lambda m: m["fabric"].pop("pipeline_id"), "models[0].fabric.pipeline_id: Field required"),
+    (lambda m: m["fabric"].pop("pipeline_id"), "models[0]: fabric.pipeline_id: must be given"),
     (lambda m: m.pop("gates"), "models[0].gates: Field required"),
     (lambda m: m.pop("regulated"), "models[0].regulated: Field required"),
     (lambda m: m["fabric"].update(workspace_id="w-1"), "models[0].fabric.workspace_id: String"),

@@ -1,6 +1,7 @@
 """The app's profile sources and endpoint monitor, as the settings wire them."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,12 @@ def watched(source: str, **changes: Any) -> Model:
     tables = {"predictions": PREDICTIONS, "actuals": ACTUALS, "holdout": HOLDOUT}
     data = {**tables, "source": source, **SECTIONS}
     return model(data=data, **changes)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lakehouse is a folder of this one, and asking Spark to count writes there."""
+    monkeypatch.chdir(tmp_path)
 
 
 def app(**settings: str) -> App:
