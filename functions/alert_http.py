@@ -10,6 +10,7 @@ import azure.functions as func
 
 from functions import callers
 from functions.answers import json_answer, problem, refusal
+from functions.traced import traced
 from shared.bootstrap import app
 from shared.domain.alert import parse_alert
 from shared.errors import BadInput, LoopError
@@ -24,6 +25,7 @@ bp = func.Blueprint()
 
 @bp.function_name("receive_alert")
 @bp.route(route="alerts", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@traced
 def receive_alert(req: func.HttpRequest) -> func.HttpResponse:
     """Record an alert, decide, answer 202 once the fact is stored; the host checks the key."""
     return _received(req, callers.admit_key_holder)
@@ -32,6 +34,7 @@ def receive_alert(req: func.HttpRequest) -> func.HttpResponse:
 # Open at the host, because a secure webhook sends a token and no key; closed by callers.py.
 @bp.function_name("receive_secure_alert")
 @bp.route(route="secure/alerts", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@traced
 def receive_secure_alert(req: func.HttpRequest) -> func.HttpResponse:
     """Do the same for the secure webhook, where the settings say that tokens are taken."""
     return _received(req, lambda loop: callers.admit_secure_webhook(loop, req.headers))

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import azure.functions as func
 
+from functions.traced import traced
 from shared.bootstrap import app
 from shared.handlers import messages
 
@@ -16,6 +17,7 @@ bp = func.Blueprint()
 @bp.timer_trigger(
     arg_name="timer", schedule="%DRIFT_SCHEDULE%", run_on_startup=False, use_monitor=True
 )
+@traced
 def check_drift(timer: func.TimerRequest) -> None:
     """Check every model of the catalogue; one that fails goes to the queue."""
     if timer.past_due:
@@ -27,6 +29,7 @@ def check_drift(timer: func.TimerRequest) -> None:
 @bp.queue_trigger(
     arg_name="msg", queue_name=messages.DRIFT_CHECKS, connection="AzureWebJobsStorage"
 )
+@traced
 def check_drift_model(msg: func.QueueMessage) -> None:
     """Check one model again, as of the moment the timer meant."""
     message = messages.read(msg.get_json(), "model", "at")

@@ -10,6 +10,7 @@ import azure.functions as func
 from functions.answers import json_answer, problem, refusal
 from functions.operators import actor_of
 from functions.requests import document_of, moment_in, number_in, state_in, text_in
+from functions.traced import traced
 from shared.bootstrap import app
 from shared.errors import DataError, IllegalTransition, LoopError, Refused
 
@@ -27,6 +28,7 @@ KEY = func.AuthLevel.FUNCTION
 
 @bp.function_name("retrain_model")
 @bp.route(route="models/{name}/retrain", methods=["POST"], auth_level=KEY)
+@traced
 def retrain_model(req: func.HttpRequest) -> func.HttpResponse:
     """Ask for a retrain; 202 where it starts or is held, 200 where it is recorded and not done."""
 
@@ -45,6 +47,7 @@ def retrain_model(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("suppress_model")
 @bp.route(route="models/{name}/suppress", methods=["POST", "DELETE"], auth_level=KEY)
+@traced
 def suppress_model(req: func.HttpRequest) -> func.HttpResponse:
     """Leave a model alone until a moment; DELETE ends that now."""
 
@@ -66,6 +69,7 @@ def suppress_model(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("list_runs")
 @bp.route(route="models/{name}/runs", methods=["GET"], auth_level=KEY)
+@traced
 def list_runs(req: func.HttpRequest) -> func.HttpResponse:
     """Give a model's latest runs, the newest first, and the suppression that holds."""
 
@@ -87,6 +91,7 @@ def list_runs(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("show_run")
 @bp.route(route="models/{name}/runs/{run_id}", methods=["GET"], auth_level=KEY)
+@traced
 def show_run(req: func.HttpRequest) -> func.HttpResponse:
     """Give one run: where a receipt's status URL leads."""
 
@@ -99,6 +104,7 @@ def show_run(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("cancel_run")
 @bp.route(route="models/{name}/runs/{run_id}/cancel", methods=["POST"], auth_level=KEY)
+@traced
 def cancel_run(req: func.HttpRequest) -> func.HttpResponse:
     """Cancel a run; 202 where Fabric has not taken it yet, or its start is still being settled."""
     return answered(lambda loop: _cancelled(loop, req, req.route_params["name"]))
@@ -106,6 +112,7 @@ def cancel_run(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("cancel_any_run")
 @bp.route(route="runs/{run_id}/cancel", methods=["POST"], auth_level=KEY)
+@traced
 def cancel_any_run(req: func.HttpRequest) -> func.HttpResponse:
     """Do the same for whoever knows the run and not its model; asks each model's partition."""
 
@@ -117,6 +124,7 @@ def cancel_any_run(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("release_run")
 @bp.route(route="models/{name}/runs/{run_id}/release", methods=["POST"], auth_level=KEY)
+@traced
 def release_run(req: func.HttpRequest) -> func.HttpResponse:
     """Let a held run start, or tell it the job instance that is its own."""
 

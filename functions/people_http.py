@@ -9,6 +9,7 @@ from functions.answers import json_answer
 from functions.operator_http import KEY, answered, key_of, written
 from functions.operators import actor_of
 from functions.requests import document_of, text_in
+from functions.traced import traced
 
 if TYPE_CHECKING:
     from shared.bootstrap import App
@@ -19,6 +20,7 @@ bp = func.Blueprint()
 
 @bp.function_name("approve_run")
 @bp.route(route="runs/{run_id}/approve", methods=["POST"], auth_level=KEY)
+@traced
 def approve_run(req: func.HttpRequest) -> func.HttpResponse:
     """Let a challenger become the champion; the approver is who the token says."""
 
@@ -33,6 +35,7 @@ def approve_run(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("reject_run")
 @bp.route(route="runs/{run_id}/reject", methods=["POST"], auth_level=KEY)
+@traced
 def reject_run(req: func.HttpRequest) -> func.HttpResponse:
     """Turn a promotion down."""
 
@@ -47,6 +50,7 @@ def reject_run(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("rollback_model")
 @bp.route(route="models/{name}/rollback", methods=["POST"], auth_level=KEY)
+@traced
 def rollback_model(req: func.HttpRequest) -> func.HttpResponse:
     """Bring the previous champion back, once it has loaded and answered."""
 
@@ -62,6 +66,7 @@ def rollback_model(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.function_name("bootstrap_model")
 @bp.route(route="models/{name}/bootstrap", methods=["POST"], auth_level=KEY)
+@traced
 def bootstrap_model(req: func.HttpRequest) -> func.HttpResponse:
     """Make a version the first champion, once it has loaded and answered."""
 

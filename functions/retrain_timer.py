@@ -4,6 +4,7 @@ import logging
 
 import azure.functions as func
 
+from functions.traced import traced
 from shared.bootstrap import app
 
 log = logging.getLogger(__name__)
@@ -14,6 +15,7 @@ bp = func.Blueprint()
 @bp.timer_trigger(
     arg_name="timer", schedule="%RETRAIN_SCHEDULE%", run_on_startup=False, use_monitor=True
 )
+@traced
 def schedule_retrains(timer: func.TimerRequest) -> None:
     """Ask for the retrains that are due by time, age, new rows, or drift nobody answered."""
     done = app().schedule_retrains()

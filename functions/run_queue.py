@@ -2,6 +2,7 @@
 
 import azure.functions as func
 
+from functions.traced import traced
 from shared.bootstrap import app
 from shared.handlers import messages
 
@@ -12,6 +13,7 @@ bp = func.Blueprint()
 @bp.queue_trigger(
     arg_name="msg", queue_name=messages.RETRAIN_RUNS, connection="AzureWebJobsStorage"
 )
+@traced
 def watch_run(msg: func.QueueMessage) -> None:
     """Take the next step of a run."""
     message = messages.read(msg.get_json(), "model", "run_id")

@@ -78,6 +78,18 @@ def test_status_tells_where_everything_runs_and_that_the_app_is_ready(home):
     assert MODEL in done.stdout
 
 
+def test_ready_answers_the_checklist_with_what_the_running_stack_holds(home):
+    done = loop(home, "ready", MODEL, "--json", "-")
+
+    report = json.loads(done.stdout)
+    lines = {line["check"]: line for line in report["lines"]}
+    passed = {name for name, line in lines.items() if line["status"] == "PASS"}
+    assert (done.returncode, report["ready"], report["version"]) == (1, False, "1")
+    assert {"Champion serves", "Signature", "Cost tags", "Alert rule", "Runbook"} <= passed
+    assert lines["Model card"]["found"] == "version 1 has no card in ml_model_cards"
+    assert "NOT READY" in done.stderr
+
+
 def test_the_endpoints_file_is_for_its_owner_alone(home):
     file = home / "endpoints.json"
 

@@ -137,7 +137,12 @@ def test_an_alert_is_delivered_in_the_common_schema(simulator, receiver):
     fired = datetime.fromisoformat(essentials["firedDateTime"])
     assert headers["Content-Type"].startswith("application/json")
     assert body["schemaId"] == "azureMonitorCommonAlertSchema"
-    assert body["data"]["customProperties"]["trigger_kind"] == "drift"
+    assert body["data"]["customProperties"] == {
+        "model": "delay",
+        "dedupe_key": essentials["alertId"],
+        "trigger_kind": "drift",
+        "runbook": "docs/runbook.md",
+    }
     assert essentials["monitoringService"] == "Log Alerts V2"
     assert (essentials["monitorCondition"], essentials["severity"]) == ("Fired", "Sev2")
     assert essentials["alertRuleID"].endswith("/scheduledqueryrules/retrain-loop-drift")

@@ -1,0 +1,1 @@
+"""Checks a deployment from outside in: settings, identity, rights, ids, reach. Changes nothing."""

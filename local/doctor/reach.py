@@ -1,0 +1,79 @@
+"""Is the app there, what does it say of itself, and do the clocks agree."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+import requests
+
+from local.doctor.findings import Check, fail, skip, warn
+from shared.errors import Unavailable
+
+GROUP: Final = "reach"
+_SECONDS: Final = (5.0, 15.0)  # to connect, to answer: a cold start takes seconds
+_LOGS: Final = "see the app's log stream; is it started, and is its storage reachable to it?"
+
+
+def checks(
+    address: str, leeway: timedelta, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> list[Check]:
+    """Ask the app at an address, such as ``https://app.azurewebsites.net``; empty: none is known.
+
+    Args:
+        address: of the function app, without a path.
+        leeway: by how much the clocks may differ.
+        now: this machine's clock, never a scenario's.
+    """
+    return [
+        Check(GROUP, "functions", lambda: _health(address), _LOGS, _LOGS),
+        Check(GROUP, "clock", lambda: _clock(address, leeway, now), _LOGS, _LOGS),
+    ]
+
+
+def _health(address: str) -> str:
+    answer = _ask(address)
+    body = _json(answer)
+    if answer.status_code == HTTPStatus.OK:
+        return f"ready, {len(body.get('models', []))} models"
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        raise fail("404: no function answers there", "deploy the app: azd deploy")
+    missing = [
+        f"{each.get('what')}: {', '.join(each.get('detail', []))}"
+        for each in body.get("missing", [])
+    ]
+    told = "; ".join(missing) or "it does not say what is missing"
+    raise fail(f"{answer.status_code}: {told}", _LOGS)
+
+
+def _clock(address: str, leeway: timedelta, now: Callable[[], datetime]) -> str:
+    answer, here = _ask(address), now()
+    try:
+        there = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        raise skip("the answer names no date") from None
+    skew = abs((there - here).total_seconds())
+    if skew > leeway.total_seconds():
+        remedy = "set this machine's clock: tokens are checked against it"
+        raise warn(f"{skew:.0f} s apart, at most {leeway.total_seconds():.0f}", remedy)
+    return f"{skew:.0f} s apart"
+
+
+def _ask(address: str) -> requests.Response:
+    if not address:
+        raise skip("no address: set SERVICE_API_URI, or give --address")
+    try:
+        return requests.get(
+            f"{address.rstrip('/')}/api/health", timeout=_SECONDS, allow_redirects=False
+        )
+    except requests.RequestException as error:
+        raise Unavailable(f"{address}: no answer ({type(error).__name__})") from error
+
+
+def _json(answer: requests.Response) -> Mapping[str, Any]:
+    try:
+        body = answer.json()
+    except requests.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}

@@ -1,0 +1,78 @@
+"""The settings: missing, ill-formed, or a reference that the platform did not resolve."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from local.doctor.azure import READER, Group
+from local.doctor.findings import Check, Finding, Status, fail
+from shared.catalogue import Catalogue, load_catalogue
+from shared.config import Settings, load_settings
+from shared.errors import ConfigError
+
+GROUP: Final = "settings"
+VERSION: Final = "2023-12-01"
+"""Of the sites API. Source: Microsoft.Web, config/configreferences."""
+_REFERENCE: Final = "@Microsoft.KeyVault("
+
+
+def read(
+    environment: Mapping[str, str], root: Path
+) -> tuple[Settings | None, Catalogue | None, list[Finding]]:
+    """Read settings and catalogue; each fault is a finding of its own."""
+    try:
+        settings = load_settings(environment)
+    except ConfigError as error:
+        return None, None, _faults("app settings", error, "set it on the function app")
+    found = [Finding(GROUP, "app settings", Status.OK, "complete and well-formed")]
+    try:
+        catalogue = load_catalogue(root / settings.models_file, environment)
+    except ConfigError as error:
+        return settings, None, [*found, *_faults("catalogue", error, "correct models.yaml")]
+    names = ", ".join(model.name for model in catalogue.models)
+    return settings, catalogue, [*found, Finding(GROUP, "catalogue", Status.OK, names)]
+
+
+def _faults(name: str, error: ConfigError, remedy: str) -> list[Finding]:
+    """Give a finding a line, without the values: they may be secret."""
+    lines = [line.split(" (got ")[0].strip() for line in str(error).splitlines()]
+    faults = lines[1:] or lines
+    return [Finding(GROUP, name, Status.FAIL, line, remedy) for line in faults]
+
+
+def checks(environment: Mapping[str, str], group: Group) -> list[Check]:
+    return [
+        Check(GROUP, "timers", lambda: _timers(environment)),
+        Check(GROUP, "Key Vault references", lambda: _references(environment, group), READER),
+    ]
+
+
+def _timers(environment: Mapping[str, str]) -> str:
+    aliases = [str(field.alias) for field in Settings.model_fields.values()]
+    wanted = [alias for alias in aliases if alias.endswith("_SCHEDULE")]
+    missing = [alias for alias in wanted if not environment.get(alias)]
+    if missing:
+        raise fail(
+            f"not set: {', '.join(missing)}; the host knows no default and will not index",
+            "set each to an NCRONTAB expression, such as the one in docs/settings.md",
+        )
+    return f"{len(wanted)} schedules are set"
+
+
+def _references(environment: Mapping[str, str], group: Group) -> str:
+    """Ask whether the platform could read the secrets that settings refer to."""
+    names = sorted(name for name, value in environment.items() if value.startswith(_REFERENCE))
+    if not names:
+        return "no setting refers to a vault"
+    site = group.named("AZURE_FUNCTION_NAME")
+    path = f"Microsoft.Web/sites/{site}/config/configreferences/appsettings"
+    listed = {each.get("name"): each.get("properties", {}) for each in group.listed(path, VERSION)}
+    told = {name: listed.get(name, {}).get("status", "not known there") for name in names}
+    wrong = [f"{name}: {status}" for name, status in told.items() if status != "Resolved"]
+    if wrong:
+        raise fail(
+            f"not resolved: {', '.join(wrong)}",
+            "give the app's identity the role Key Vault Secrets User on the vault, name it in the "
+            "app's keyVaultReferenceIdentity, and restart the app",
+        )
+    return f"resolved: {', '.join(names)}"
