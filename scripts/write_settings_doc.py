@@ -1,14 +1,17 @@
 """Write docs/settings.md from shared/config.py: ``python scripts/write_settings_doc.py``."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from shared.config import Settings
+from shared.config import LOCAL_ONLY, Settings
 
 TARGET = Path(__file__).parents[1] / "docs" / "settings.md"
+DEPLOYED = Path(__file__).parents[1] / "infra" / "app-settings.json"
+"""The defaults as app settings: infra/app/api.bicep lays what it computes over them."""
 
 HEAD = """\
 # Settings
@@ -68,6 +71,25 @@ def _default(field: FieldInfo) -> str:
     return "" if shown in (None, "") else f"`{shown}`"
 
 
+def render_deployed() -> str:
+    """Give the app settings with a default, as texts; secrets are empty until somebody sets one."""
+    values = {
+        str(field.alias): _text(field.default)
+        for field in Settings.model_fields.values()
+        if not field.is_required() and field.alias not in LOCAL_ONLY
+    }
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, SecretStr) or value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 if __name__ == "__main__":
     TARGET.write_text(render(), encoding="utf-8")
-    print(TARGET)
+    DEPLOYED.write_text(render_deployed(), encoding="utf-8")
+    print(TARGET, DEPLOYED)

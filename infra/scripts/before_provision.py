@@ -1,0 +1,35 @@
+"""azd's hook before provisioning: notes the commit; registers the app where tokens are asked for.
+
+Needs no package: it runs on the machine of whoever deploys, with ``git``, ``az`` and ``azd``. Not
+yet run live.
+"""
+
+import os
+import sys
+
+from register_app import register, run
+
+
+def main() -> None:
+    remember("GIT_SHA", run("git", "rev-parse", "HEAD"))
+    remember("GIT_BRANCH", branch())
+    known = os.environ.get("ENTRA_CLIENT_ID") and os.environ.get("ENTRA_OBJECT_ID")
+    # a pipeline has no rights in the directory: there a person has done this once before
+    if os.environ.get("RETRAIN_LOOP_ALERT_RECEIVER") == "entra" and not known:
+        client_id, object_id = register(f"retrain-loop-{os.environ['AZURE_ENV_NAME']}")
+        remember("ENTRA_CLIENT_ID", client_id)
+        remember("ENTRA_OBJECT_ID", object_id)
+
+
+def branch() -> str:
+    """Name the branch; a pipeline checks out a commit, and says the branch in the environment."""
+    names = (os.environ.get(each) for each in ("GITHUB_REF_NAME", "BUILD_SOURCEBRANCHNAME"))
+    return next(filter(None, names), "") or run("git", "rev-parse", "--abbrev-ref", "HEAD")
+
+
+def remember(name: str, value: str) -> None:
+    run("azd", "env", "set", name, value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

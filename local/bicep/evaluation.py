@@ -1,0 +1,96 @@
+"""Computes what a deployment would ask for: parameters in, resources with their properties out.
+
+What only Azure can know (an id, an endpoint, a hash) stays a placeholder such as ``{account.id}``;
+everything else is computed as Bicep does. A name, a property or an index that is not there is an
+error, as it is in a deployment.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.bicep.functions import Unknown, show
+from local.bicep.project import Project, read_json
+from local.bicep.scope import Scope, Values
+from local.bicep.syntax import BicepError, BicepFile, Resource
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A resource that would be deployed; ``what`` is its type with the API version."""
+
+    what: str
+    name: str
+    file: str
+    symbol: str
+    body: Mapping[str, Any]
+
+    @property
+    def type(self) -> str:
+        return self.what.partition("@")[0]
+
+
+def evaluate(project: Project, parameters: Values) -> list[Planned]:
+    """Give every resource that the parameters ask for, in the files' order.
+
+    Raises:
+        BicepError: a value is missing or does not fit; with file and line.
+    """
+    run = _Run(project)
+    run.file(project.main, parameters)
+    return run.planned
+
+
+class _Run:
+    """One evaluation: collects the resources."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self.planned: list[Planned] = []
+
+    def file(self, file: BicepFile, given: Values) -> Mapping[str, Any]:
+        """Evaluate a file; give its outputs."""
+        scope = Scope(file, given)
+        try:
+            for module in file.modules.values():
+                for part in scope.instances(module):
+                    if module.condition is None or part.value(module.condition):
+                        scope.outputs[module.symbol] = self._module(file, module, part)
+            for resource in file.resources.values():
+                self._resource(file, resource, scope)
+            return {name: scope.value(each.value) for name, each in file.outputs.items()}
+        except BicepError as error:
+            raise BicepError(f"{file.path.name}: {error}") from None
+
+    def _module(self, file: BicepFile, module: Resource, scope: Scope) -> Mapping[str, Any]:
+        params = module.body.get("params")
+        given = scope.value(params) if params is not None else {}
+        return self.file(self._project.files[file.target(module)], given)
+
+    def _resource(self, file: BicepFile, resource: Resource, scope: Scope) -> None:
+        if resource.existing:
+            return
+        for part in scope.instances(resource):
+            if resource.condition is None or part.value(resource.condition):
+                body = part.value(resource.body)
+                planned = (resource.what, show(body["name"]), file.path.name, resource.symbol, body)
+                self.planned.append(Planned(*planned))
+
+
+def parameters_of(file: Path, environment: Values) -> dict[str, Any]:
+    """Read a parameter file as azd does: ``${NAME}`` and ``${NAME=default}`` are filled in.
+
+    A name that the environment lacks stays a placeholder, so that a plan needs no environment.
+    """
+    entries = read_json(file)["parameters"]
+    return {name: _filled(entry["value"], environment) for name, entry in entries.items()}
+
+
+def _filled(value: Any, environment: Values) -> Any:
+    if isinstance(value, dict):
+        return {name: _filled(each, environment) for name, each in value.items()}
+    if not isinstance(value, str) or not value.startswith("${"):
+        return value
+    name, has_default, default = value[2:-1].partition("=")
+    return environment.get(name) or (default if has_default else Unknown(name.lower()))

@@ -1,0 +1,265 @@
+"""What the four profiles deploy: it is sound, no secret opens it, and nothing is left out."""
+
+import json
+
+import pytest
+from pycep import BicepParser
+
+from local.bicep.checks import check, check_parameters
+from local.bicep.project import INFRA
+from local.deploy_checks import wrong_roles
+from local.deploy_plan import PROFILES
+from shared.adapters import blob_evidence, blob_profiles, table_marks, table_store
+from shared.handlers import messages
+
+PRIVATE = ("prod", "regulated")
+KNOWN_ROLES = json.loads((INFRA / "azure-roles.json").read_text(encoding="utf-8"))
+ROLES = json.loads((INFRA / "roles.json").read_text(encoding="utf-8"))
+TOTAL_RETENTIONS = (1095, 1460, 1826, 2191, 2556, 2922, 3288, 3653, 4018, 4383)
+"""Days beyond 730 that a table may have. Source: Microsoft Learn, tables' totalRetentionInDays."""
+
+
+def named(resources, kind):
+    return [each for each in resources if each.type == kind]
+
+
+def test_nothing_is_wrong_with_the_bicep(project, shapes):
+    assert [str(each) for each in check(project, shapes)] == []
+
+
+def test_the_parameter_file_fits_the_parameters(project):
+    path = INFRA / "main.parameters.json"
+    entries = json.loads(path.read_text(encoding="utf-8"))["parameters"]
+    given = {name: entry["value"] for name, entry in entries.items()}
+
+    assert check_parameters(project, given, path) == []
+
+
+def test_every_file_is_reached_and_says_what_it_is_for(project):
+    there = {INFRA / "main.bicep", *(INFRA / "app").glob("*.bicep")}
+
+    assert set(project.files) == there
+    for path in there:
+        assert path.read_text(encoding="utf-8").startswith("// "), path.name
+
+
+def test_a_second_parser_reads_every_file(project):
+    for path in project.files:
+        read = BicepParser().parse(text=path.read_text(encoding="utf-8"))
+
+        assert set(read.get("resources", {})) == set(project.files[path].resources), path.name
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_a_profile_computes_fits_the_models_of_its_resources(deployed, shapes, profile):
+    wrong = [f"{r.symbol}: {each}" for r in deployed(profile) for each in shapes.check_body(r)]
+
+    assert wrong == []
+
+
+def test_the_profiles_are_those_that_the_bicep_allows(project):
+    files = {path.stem for path in (INFRA / "profiles").glob("*.json")}
+
+    assert project.main.parameters["profile"].allowed == PROFILES
+    assert files == set(PROFILES)
+
+
+def test_the_profiles_say_the_same_things():
+    read = [json.loads((INFRA / "profiles" / f"{each}.json").read_text()) for each in PROFILES]
+
+    assert len({tuple(each) for each in read}) == 1
+    assert len({tuple(each["appSettings"]) for each in read}) == 1
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_no_key_and_no_password_opens_anything(body, profile):
+    storage, vault = body("account", profile)["properties"], body("vault", profile)["properties"]
+
+    assert storage["allowSharedKeyAccess"] is False
+    assert storage["allowBlobPublicAccess"] is False
+    assert storage["minimumTlsVersion"] == "TLS1_2"
+    assert vault["enableRbacAuthorization"] is True
+    assert body("applicationInsights", profile)["properties"]["DisableLocalAuth"] is True
+    assert body("workspace", profile)["properties"]["features"]["disableLocalAuth"] is True
+    assert body("noFtpPassword", profile)["properties"] == {"allow": False}
+    assert body("noScmPassword", profile)["properties"] == {"allow": False}
+    app = body("app", profile)["properties"]
+    assert app["httpsOnly"] is True
+    assert app["siteConfig"]["minTlsVersion"] == "1.2"
+    deployment = app["functionAppConfig"]["deployment"]["storage"]["authentication"]
+    assert deployment["type"] == "UserAssignedIdentity"
+
+
+@pytest.mark.parametrize("profile", PRIVATE)
+def test_private_profiles_close_storage_and_vault_and_let_only_azure_monitor_in(body, profile):
+    app = body("app", profile)["properties"]
+
+    for symbol in ("account", "vault"):
+        properties = body(symbol, profile)["properties"]
+        assert properties["publicNetworkAccess"] == "Disabled"
+        assert properties["networkAcls"]["defaultAction"] == "Deny"
+    assert str(app["virtualNetworkSubnetId"]).endswith("/subnets/app")
+    assert app["siteConfig"]["ipSecurityRestrictionsDefaultAction"] == "Deny"
+    [rule] = app["siteConfig"]["ipSecurityRestrictions"]
+    assert (rule["tag"], rule["ipAddress"]) == ("ServiceTag", "ActionGroup")
+
+
+def test_a_private_profile_has_an_endpoint_and_a_zone_for_each_service_it_closes(deployed):
+    resources = deployed("regulated")
+
+    groups = {
+        connection["properties"]["groupIds"][0]
+        for each in named(resources, "Microsoft.Network/privateEndpoints")
+        for connection in each.body["properties"]["privateLinkServiceConnections"]
+    }
+    zones = [each.name for each in named(resources, "Microsoft.Network/privateDnsZones")]
+    assert groups == {"blob", "queue", "table", "vault"}
+    assert len(zones) == len(set(zones)) == 4
+
+
+@pytest.mark.parametrize("profile", PRIVATE)
+def test_a_private_profile_calls_out_by_a_gateway_of_its_own(body, profile):
+    subnets = {each["name"]: each for each in body("network", profile)["properties"]["subnets"]}
+
+    assert str(subnets["app"]["properties"]["natGateway"]["id"]) == "{gateway.id}"
+    [address] = body("gateway", profile)["properties"]["publicIpAddresses"]
+    assert str(address["id"]) == "{address.id}"
+    assert body("address", profile)["properties"]["publicIPAllocationMethod"] == "Static"
+
+
+def test_a_public_profile_has_no_network_and_takes_calls_from_anywhere(deployed, body):
+    kinds = {each.type.split("/")[0] for each in deployed("dev")}
+
+    assert "Microsoft.Network" not in kinds
+    assert body("app", "dev")["properties"]["virtualNetworkSubnetId"] is None
+    assert body("app", "dev")["properties"]["siteConfig"]["ipSecurityRestrictions"] == []
+
+
+def test_the_regulated_profile_keeps_the_audit_seven_years_and_asks_a_person(deployed, body):
+    resources = deployed("regulated")
+
+    kept = [each.body for each in resources if each.symbol == "immutability"]
+    assert [each["properties"]["immutabilityPeriodSinceCreationInDays"] for each in kept] == [
+        2555,
+        2555,
+    ]
+    assert body("lock", "regulated")["properties"]["level"] == "CanNotDelete"
+    assert body("driftTable", "regulated")["properties"]["totalRetentionInDays"] >= 2555
+    settings = body("settings", "regulated")["properties"]
+    assert (settings["REQUIRE_APPROVAL"], settings["ALLOW_PICKLED_MODELS"]) == ("true", "false")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_retentions_are_among_those_the_services_take(body, profile):
+    workspace, table = body("workspace", profile), body("driftTable", profile)
+    total = table["properties"]["totalRetentionInDays"]
+
+    assert 30 <= workspace["properties"]["retentionInDays"] <= 730
+    assert 4 <= total <= 730 or total in TOTAL_RETENTIONS
+    assert total >= table["properties"]["retentionInDays"]
+    assert 7 <= body("vault", profile)["properties"]["softDeleteRetentionInDays"] <= 90
+    assert 1 <= body("blobs", profile)["properties"]["deleteRetentionPolicy"]["days"] <= 365
+
+
+def test_what_only_purging_would_end_is_absent_in_development(body):
+    assert body("vault", "dev")["properties"]["enablePurgeProtection"] is None
+    assert body("vault", "prod")["properties"]["enablePurgeProtection"] is True
+
+
+def test_every_resource_that_can_carry_tags_says_owner_cost_centre_and_environment(
+    deployed, shapes
+):
+    for each in deployed("prod"):
+        if "tags" in shapes.types[shapes.resources[each.what]] and "/" not in each.type[20:]:
+            tags = each.body.get("tags")
+            if tags is None:
+                assert each.type.count("/") > 1, each.what
+                continue
+            assert (tags["owner"], tags["cost-center"]) == ("ml-platform", "CC-ML")
+            assert (tags["environment"], tags["azd-env-name"]) == ("prod", "loop-test")
+
+
+def test_azd_finds_the_app_by_its_tag(body):
+    assert body("app")["tags"]["azd-service-name"] == "api"
+
+
+def test_roles_are_the_built_in_ones_of_their_names():
+    assert list(wrong_roles(ROLES, KNOWN_ROLES)) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Reader": ROLES["Storage Blob Data Owner"]},
+        {"Storage Blob Data Owner": ROLES["Storage Blob Data Owner"][:-1] + "c"},
+        {"Storage Blob Data Ower": ROLES["Storage Blob Data Owner"]},
+    ],
+    ids=["another role's id", "a mistyped id", "a mistyped name"],
+)
+def test_a_wrong_role_is_found(wrong):
+    [found] = wrong_roles(wrong, KNOWN_ROLES)
+
+    assert found.startswith(f"roles.json: {next(iter(wrong))} is not the built-in role")
+
+
+def test_each_identity_has_the_roles_it_needs_and_no_other(deployed):
+    names = {role: name for name, role in ROLES.items()}
+    granted = {
+        (
+            str(each.body["properties"]["principalId"]),
+            names[each.body["properties"]["roleDefinitionId"].rpartition("/")[2]],
+            str(each.body["scope"]),
+        )
+        for each in named(deployed("dev"), "Microsoft.Authorization/roleAssignments")
+    }
+
+    app, rules = "{appIdentity.properties.principalId}", "{alertsIdentity.properties.principalId}"
+    assert granted == {
+        (app, "Storage Blob Data Owner", "{account}"),
+        (app, "Storage Queue Data Contributor", "{account}"),
+        (app, "Storage Table Data Contributor", "{account}"),
+        (app, "Log Analytics Data Reader", "{workspace}"),
+        (rules, "Log Analytics Data Reader", "{workspace}"),
+        (app, "Monitoring Metrics Publisher", "{applicationInsights}"),
+        (app, "Monitoring Metrics Publisher", "{rule}"),
+        (app, "Key Vault Secrets User", "{vault}"),
+    }
+
+
+def test_queues_tables_and_containers_are_those_of_the_code(deployed):
+    storage = "Microsoft.Storage/storageAccounts"
+    resources = deployed("dev")
+
+    queues = {each.name for each in named(resources, f"{storage}/queueServices/queues")}
+    tables = {each.name for each in named(resources, f"{storage}/tableServices/tables")}
+    containers = {each.name for each in named(resources, f"{storage}/blobServices/containers")}
+    assert queues == {
+        value for name, value in vars(messages).items() if name.isupper() and isinstance(value, str)
+    }
+    assert tables == {table_store.TABLE, table_marks.TABLE}
+    assert {blob_evidence.CONTAINER, blob_profiles.CONTAINER} < containers
+    assert containers - {blob_evidence.CONTAINER, blob_profiles.CONTAINER} == {
+        "app-package",
+        "audit-export",
+    }
+
+
+def test_the_app_runs_on_a_python_that_its_pins_know(body):
+    runtime = body("app")["properties"]["functionAppConfig"]["runtime"]
+    pins = (INFRA.parent / "requirements.txt").read_text(encoding="utf-8")
+
+    assert runtime == {"name": "python", "version": "3.12"}
+    assert 'azure-functions==1.26.0; python_version < "3.13"' in pins
+
+
+@pytest.mark.parametrize("profile", PRIVATE)
+def test_private_profiles_log_who_changed_ledger_and_evidence(deployed, profile):
+    logs = {
+        str(each.body["scope"]): {
+            log.get("category") or log["categoryGroup"] for log in each.body["properties"]["logs"]
+        }
+        for each in named(deployed(profile), "Microsoft.Insights/diagnosticSettings")
+    }
+
+    changes = {"StorageWrite", "StorageDelete"}
+    assert logs == {"{tables}": changes, "{blobs}": changes, "{vault}": {"audit"}}
