@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SCENARIO ?= flights
 
-.PHONY: demo test test-spark lint format setup clean bench fuzz
+.PHONY: demo test test-spark lint format setup clean bench fuzz package
 
 demo: $(READY)
 	@$(BIN)/loop demo --scenario $(SCENARIO)
@@ -41,6 +41,10 @@ $(READY): pyproject.toml requirements.txt requirements-local.txt requirements-de
 	@$(PYTHON) scripts/setup.py $(VENV)
 	@touch $@
 
+# The package that Azure runs, for each Python that is here: sizes, limits, and imports from it alone.
+package: $(READY)
+	@$(BIN)/python scripts/build_package.py
+
 clean:
 	@rm -rf $(VENV) .local
 
@@ -57,6 +61,9 @@ bench-peers: $(READY) $(PEERS)/evidently/.ready $(PEERS)/nannyml/.ready
 	@$(BIN)/python bench/drift.py --peers \
 		evidently=$(PEERS)/evidently/bin/python nannyml=$(PEERS)/nannyml/bin/python
 
+bench-audit: $(READY)
+	@$(BIN)/python -m bench.audit
+
 bench-simulations: $(READY)
 	@$(BIN)/python bench/simulations.py
 
@@ -64,4 +71,32 @@ bench-simulations: $(READY)
 $(PEERS)/%/.ready: bench/requirements-%.txt
 	@$(PYTHON) -m venv $(PEERS)/$*
 	@$(PEERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# --- infra/: docs/deploy.md; `make test` checks the Bicep itself, these need 300 MB of tools ---
+
+INFRA_TOOLS := .local/infra-tools
+CHECKOV     := CKV_AZURE_3,CKV_AZURE_34,CKV_AZURE_36,CKV_AZURE_43,CKV_AZURE_44,CKV_AZURE_59,CKV_AZURE_111,CKV_AZURE_131,CKV_AZURE_182,CKV_AZURE_183
+
+.PHONY: infra-types check-infra
+
+# Writes infra/azure-types.json anew: after a pin of requirements-infra.txt has changed.
+infra-types: $(INFRA_TOOLS)/.ready
+	@$(INFRA_TOOLS)/bin/python scripts/write_azure_types.py
+
+# Holds infra/azure-types.json against the packages, and the Bicep against a chosen list of checkov's.
+check-infra: $(READY) $(INFRA_TOOLS)/.ready $(INFRA_TOOLS)/checkov/.ready
+	@$(INFRA_TOOLS)/bin/python scripts/write_azure_types.py --check
+	@$(BIN)/loop deploy check
+	@$(INFRA_TOOLS)/checkov/bin/checkov --directory infra --framework bicep --check $(CHECKOV) \
+		--compact --quiet --skip-download
+
+$(INFRA_TOOLS)/.ready: requirements-infra.txt
+	@$(PYTHON) -m venv $(INFRA_TOOLS)
+	@$(INFRA_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(INFRA_TOOLS)/checkov/.ready:
+	@$(PYTHON) -m venv $(INFRA_TOOLS)/checkov
+	@$(INFRA_TOOLS)/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30
 	@touch $@

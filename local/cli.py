@@ -17,9 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from local.client import StackClient
+from local.deploy_command import app as deploy
+from local.doctor_command import doctor
 from local.drift_files import drift
+from local.gates_command import gates
 from local.node import ToolError
 from local.processes import ProcessError
+from local.ready_command import ready
 from local.scenarios import SCENARIOS, Scenario
 from local.scenarios.base import PreparationError
 from local.stack import ENDPOINTS, Endpoints, StackError, find_endpoints, run_stack
@@ -27,6 +31,10 @@ from shared.errors import LoopError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Retrain Loop on this machine.")
 app.command()(drift)
+app.command()(doctor)
+app.add_typer(deploy, name="deploy")
+app.command()(gates)
+app.command()(ready)
 console = Console()
 
 ScenarioName = Annotated[str, typer.Option("--scenario", help=f"One of {', '.join(SCENARIOS)}.")]

@@ -10,21 +10,26 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared import telemetry
 from shared.errors import NotFound
 from shared.outside import Outside
 
 if TYPE_CHECKING:
+    from shared.config import Settings
     from shared.handlers.approve_run import ApproveRun
     from shared.handlers.ask_champion import AskChampion
     from shared.handlers.cancel_run import CancelRun
     from shared.handlers.check_drift import CheckResult, CheckSummary, DriftDeps
+    from shared.handlers.check_readiness import CheckReadiness
     from shared.handlers.compare_champion import CompareChampion
+    from shared.handlers.expire_approvals import ExpireApprovals
     from shared.handlers.journal import Journal
     from shared.handlers.judge_candidate import JudgeCandidate
+    from shared.handlers.judge_version import JudgeVersion
     from shared.handlers.make_reference import MakeReference
     from shared.handlers.project_audit import ProjectAudit
     from shared.handlers.promotion import Promote
@@ -39,6 +44,8 @@ if TYPE_CHECKING:
     from shared.handlers.sweep import Sweep
     from shared.handlers.verify_audit import VerifyAudit
     from shared.handlers.watch_run import WatchRun
+    from shared.handlers.write_card import WriteCard
+    from shared.telemetry.recorder import Recorder
 
 APP_FOLDER = Path(__file__).resolve().parents[1]
 
@@ -51,7 +58,14 @@ class App(Outside):
     def journal(self) -> "Journal":
         from shared.handlers.journal import Journal
 
-        return Journal(self.store, self.clock)
+        return Journal(
+            self.store, self.clock, told=telemetry.decided, retention=self._retention_class
+        )
+
+    def _retention_class(self, chain: str) -> str:
+        from shared.domain.retention import retention_of
+
+        return retention_of(self.catalogue, chain).name
 
     @cached_property
     def steps(self) -> "Steps":
@@ -143,7 +157,37 @@ class App(Outside):
     def promote(self) -> "Promote":
         from shared.handlers.promotion import Promote
 
-        return Promote(self.catalogue, self.steps, self.registry, self.windows, self.scorer)
+        answers = self.windows, self.scorer
+        return Promote(self.catalogue, self.steps, self.registry, *answers, self.write_card)
+
+    @cached_property
+    def check_readiness(self) -> "CheckReadiness":
+        from shared.handlers.check_readiness import CheckReadiness
+
+        return CheckReadiness(
+            self.catalogue,
+            self.registry,
+            self.signatures,
+            self.tables,
+            self.windows,
+            self.scorer,
+            self.verify_audit,
+            self.endpoint_monitor,
+        )
+
+    @cached_property
+    def write_card(self) -> "WriteCard":
+        from shared.handlers.write_card import WriteCard
+
+        return WriteCard(
+            self.journal,
+            self.registry,
+            self.tables,
+            self.evidence,
+            self.notifier,
+            self.settings.drift_schedule,
+            self.settings.git_sha,
+        )
 
     @cached_property
     def approve_run(self) -> "ApproveRun":
@@ -154,13 +198,22 @@ class App(Outside):
         )
 
     @cached_property
+    def expire_approvals(self) -> "ExpireApprovals":
+        from shared.handlers.decisions import Decisions
+        from shared.handlers.expire_approvals import ExpireApprovals
+
+        return ExpireApprovals(self.catalogue, Decisions(self.steps, self.registry))
+
+    @cached_property
     def ask_champion(self) -> "AskChampion":
         from shared.handlers.ask_champion import AskChampion
 
-        return AskChampion(self.catalogue, self.steps, self.registry)
+        role = self.settings.operator_role if self.settings.callers_have_names else ""
+        return AskChampion(self.catalogue, self.steps, self.registry, role)
 
     @cached_property
     def judge_candidate(self) -> "JudgeCandidate":
+        from shared.handlers.attach_report import AttachReport
         from shared.handlers.gather_evidence import GatherEvidence
         from shared.handlers.judge_candidate import JudgeCandidate
 
@@ -173,7 +226,16 @@ class App(Outside):
             self.evidence,
             time.perf_counter,
             self.make_reference,
+            AttachReport(self.registry, self.gate_page),
         )
+
+    @cached_property
+    def judge_version(self) -> "JudgeVersion":
+        from shared.handlers.gather_evidence import GatherEvidence
+        from shared.handlers.judge_version import JudgeVersion
+
+        gather = GatherEvidence(self.registry, self.windows, self.scorer)
+        return JudgeVersion(self.catalogue, self.registry, gather, self.clock, time.perf_counter)
 
     @cached_property
     def drift_deps(self) -> "DriftDeps":
@@ -227,7 +289,7 @@ class App(Outside):
 
         provenance = Provenance(self.settings.git_sha, self.settings.git_branch)
         triggers = SettleTriggers(self.store, self.tables)
-        return ProjectAudit(self.store, self.tables, provenance, triggers)
+        return ProjectAudit(self.store, self.tables, provenance, self.clock, triggers)
 
     @cached_property
     def verify_audit(self) -> "VerifyAudit":
@@ -245,6 +307,12 @@ class App(Outside):
         return Sweep(self.catalogue, self.steps, stalled_after, backlog)
 
 
+def _recorder(settings: "Settings") -> "Recorder":
+    from shared.telemetry.azure_monitor import recorder
+
+    return recorder(settings.insights_connection.get_secret_value(), settings.telemetry_ratio)
+
+
 @cache
 def app() -> App:
     """Give this worker's app.
@@ -252,8 +320,13 @@ def app() -> App:
     Raises:
         ConfigError: the environment or models.yaml is wrong; tried again at the next call.
     """
+    from shared.adapters.job_targets import check_targets
     from shared.catalogue import load_catalogue
     from shared.config import load_settings
 
     settings = load_settings(os.environ)
-    return App(settings, load_catalogue(APP_FOLDER / settings.models_file, os.environ))
+    if settings.auth_mode == "entra" and settings.insights_connection.get_secret_value():
+        telemetry.start(partial(_recorder, settings))
+    catalogue = load_catalogue(APP_FOLDER / settings.models_file, os.environ)
+    check_targets(settings, catalogue)
+    return App(settings, catalogue.with_approval() if settings.require_approval else catalogue)

@@ -4,10 +4,11 @@ Each setting has its name, type, default and meaning here and nowhere else; ``do
 held against this class by a test. The catalogue of models is in ``catalogue.py``.
 """
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -15,7 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from shared.errors import ConfigError
 
 Seconds = Annotated[float, Field(ge=0)]
+LOCAL_ONLY: Final = frozenset({"LOCAL_TOKEN", "LOCAL_CLOCK_FILE", "AzureWebJobsStorage"})
+"""Settings of the local stack alone: a deployment never has them."""
 TenantId = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$")]
+
+
+_FABRIC = "fabric://"
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Settings(BaseModel):
@@ -69,6 +76,11 @@ class Settings(BaseModel):
     """The app role such a token must carry. Source: Azure Monitor, secure webhook."""
     approver_role: str = Field(default="RetrainLoop.Approver", alias="APPROVER_ROLE")
     """The app role of those who may approve or reject a promotion. House rule."""
+    require_approval: bool = Field(default=False, alias="REQUIRE_APPROVAL")
+    """Whether every promotion needs a person here, whatever models.yaml says of a model."""
+    operator_role: str = Field(default="RetrainLoop.Operator", alias="OPERATOR_ROLE")
+    """The app role of those who may roll a champion back or name the first one, wherever callers
+    can prove who they are; where they cannot, a function key is enough. House rule."""
     entra_keys_seconds: float = Field(default=43200, gt=0, alias="ENTRA_KEYS_SECONDS")
     """How long fetched keys serve. Source: Microsoft.IdentityModel, 12 h between refreshes."""
     entra_keys_pause_seconds: Seconds = Field(default=60, alias="ENTRA_KEYS_PAUSE_SECONDS")
@@ -94,7 +106,12 @@ class Settings(BaseModel):
     lakehouse_uri: str = Field(alias="LAKEHOUSE_URI")
     """Root of the lakehouse tables: a folder, or abfss://…/Tables; ``{lakehouse}`` is replaced."""
     mlflow_uri: str = Field(alias="MLFLOW_TRACKING_URI")
-    """The MLflow server that holds runs and registry."""
+    """The MLflow server that holds runs and registry; ``fabric://`` and a workspace's id: Fabric's
+    own registry over REST, below FABRIC_API_URL."""
+    onelake_url: str = Field(
+        default="https://onelake.dfs.fabric.microsoft.com", alias="ONELAKE_DFS_URL"
+    )
+    """OneLake's DFS endpoint, for the files of Fabric's registry; tokens go to no other host."""
     logs_endpoint: str = Field(alias="LOGS_INGESTION_ENDPOINT")
     """The data collection rule's logs ingestion endpoint."""
     logs_rule_id: str = Field(alias="LOGS_INGESTION_RULE_ID")
@@ -110,6 +127,16 @@ class Settings(BaseModel):
     kql_characters: int = Field(default=200_000, ge=2_000, alias="KQL_CHARACTERS")
     """Length of a KQL text, characters, from which columns are asked for one by one. House rule:
     no limit is documented."""
+    management_url: str = Field(
+        default="https://management.azure.com", alias="AZURE_MANAGEMENT_URL"
+    )
+    """Azure Resource Manager, for job target azureml; another one in a sovereign cloud."""
+    devops_url: str = Field(default="https://dev.azure.com", alias="DEVOPS_URL")
+    """Azure DevOps, for job target devops."""
+    github_url: str = Field(default="https://api.github.com", alias="GITHUB_API_URL")
+    """GitHub's REST API, for job target github; another one for GitHub Enterprise."""
+    github_token: SecretStr = Field(default=SecretStr(""), alias="GITHUB_TOKEN")
+    """Token for job target github, Actions read and write, a secret: a Key Vault reference."""
     teams_webhook_url: SecretStr = Field(default=SecretStr(""), alias="TEAMS_WEBHOOK_URL")
     """Workflows webhook for notices, a secret; empty: notices go to the log."""
     poll_min_seconds: Seconds = Field(default=15, alias="POLL_MIN_SECONDS")
@@ -138,6 +165,13 @@ class Settings(BaseModel):
     since Fabric's autologging pickles; skops is the format to train for."""
     profile_memory_mb: int = Field(default=256, ge=64, alias="PROFILE_MEMORY_MB")
     """Memory of a database that sorts or compares rows, MiB; it goes on on disk. One a check."""
+    insights_connection: SecretStr = Field(
+        default=SecretStr(""), alias="APPLICATIONINSIGHTS_CONNECTION_STRING"
+    )
+    """Where traces and metrics go; empty: nowhere. The host reads it too. The local stack sends
+    none."""
+    telemetry_ratio: float = Field(default=1.0, ge=0, le=1, alias="TELEMETRY_RATIO")
+    """Share of the traces that is kept. House rule: all, a run has about ten spans."""
     git_sha: str = Field(default="", alias="GIT_SHA")
     """The deployed commit, recorded with each promotion."""
     git_branch: str = Field(default="", alias="GIT_BRANCH")
@@ -150,7 +184,7 @@ class Settings(BaseModel):
                 if url and not _loopback(url):
                     raise ValueError(f"{name}: AUTH_MODE=local allows loopback addresses only")
             return self
-        for name, url in (*self._hosts(), ("LOGS_QUERY_ENDPOINT", self.logs_query_endpoint)):
+        for name, url in (*self._hosts(), *self._defaulted_hosts()):
             if url and urlsplit(url).scheme != "https" and not _loopback(url):
                 # without the URL: the webhook's is a secret
                 raise ValueError(f"{name}: must be an https address: tokens and secrets go there")
@@ -187,13 +221,50 @@ class Settings(BaseModel):
         return self
 
     @property
+    def callers_have_names(self) -> bool:
+        """Tell whether a caller can prove who it is: by a token, or by App Service in front."""
+        by_token = bool(self.entra_tenant_id and self.audiences)
+        return by_token or self.client_principal == "trust"
+
+    @model_validator(mode="after")
+    def _names_a_workspace(self) -> Self:
+        if self.mlflow_uri.startswith(_FABRIC) and not _GUID.fullmatch(self.fabric_registry):
+            raise ValueError("MLFLOW_TRACKING_URI: fabric:// must be followed by a workspace's id")
+        return self
+
+    @property
+    def fabric_registry(self) -> str:
+        """Give the workspace whose registry is spoken to over REST; empty: another registry."""
+        given = self.mlflow_uri
+        return given.removeprefix(_FABRIC).rstrip("/") if given.startswith(_FABRIC) else ""
+
+    @property
+    def _onelake(self) -> str:
+        """OneLake's address where it is used: a default that nobody calls is no fault."""
+        return self.onelake_url if self.fabric_registry else ""
+
+    @property
     def audiences(self) -> tuple[str, ...]:
         """Give the single audiences; none where no token is ever taken."""
         return tuple(each.strip() for each in self.entra_audiences.split(",") if each.strip())
 
+    def forbids(self, url: str) -> bool:
+        """Tell whether tokens may not go there: out of the local stack."""
+        return self.auth_mode == "local" and not _loopback(url)
+
+    def _defaulted_hosts(self) -> tuple[tuple[str, str], ...]:
+        """Give what has an address in the cloud even where nobody uses it."""
+        return (
+            ("LOGS_QUERY_ENDPOINT", self.logs_query_endpoint),
+            ("AZURE_MANAGEMENT_URL", self.management_url),
+            ("DEVOPS_URL", self.devops_url),
+            ("GITHUB_API_URL", self.github_url),
+        )
+
     def _hosts(self) -> tuple[tuple[str, str], ...]:
         return (
             ("FABRIC_API_URL", self.fabric_url),
+            ("ONELAKE_DFS_URL", self._onelake),
             ("LOGS_INGESTION_ENDPOINT", self.logs_endpoint),
             ("TEAMS_WEBHOOK_URL", self.teams_webhook_url.get_secret_value()),
         )

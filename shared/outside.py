@@ -6,11 +6,12 @@ need them.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+    from shared.adapters.fabric_registry import FabricRegistry
     from shared.adapters.kql_source import KqlClient
     from shared.adapters.lakehouse import Lakehouse
     from shared.adapters.log_analytics import LogAnalytics
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
         Clock,
         EndpointMonitor,
         EvidenceStore,
+        GatePage,
         Jobs,
+        JobService,
         Marks,
         MetricSink,
         Notifier,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         ProfileStore,
         Registry,
         Scorer,
+        Signatures,
         Tables,
         Tokens,
         Windows,
@@ -76,17 +80,80 @@ class Outside:
 
     @cached_property
     def registry(self) -> "Registry":
+        if self.settings.fabric_registry:
+            return self.fabric_registry
         from shared.adapters.mlflow_registry import MlflowRegistry
 
         return MlflowRegistry(self.settings.mlflow_uri)
 
     @cached_property
+    def fabric_registry(self) -> "FabricRegistry":
+        from shared.adapters.fabric_registry import FabricRegistry
+
+        return FabricRegistry.connect(self.settings, self.credential, self.clock)
+
+    @cached_property
+    def signatures(self) -> "Signatures":
+        from shared.adapters.mlflow_signature import FetchedSignatures, MlflowSignatures
+
+        if self.settings.fabric_registry:
+            return FetchedSignatures(self.fabric_registry.fetch)
+        return MlflowSignatures(self.settings.mlflow_uri)
+
+    @cached_property
     def jobs(self) -> "Jobs":
+        from shared.adapters.job_targets import JobTargets
+
+        return JobTargets(
+            {
+                "fabric": self._fabric_jobs,
+                "azureml": self._azureml_jobs,
+                "devops": self._devops_jobs,
+                "github": self._github_jobs,
+                "databricks": self._databricks_jobs,
+            }
+        )
+
+    def _fabric_jobs(self) -> "JobService[Any]":
         from shared.adapters.fabric_http import FabricHttp
         from shared.adapters.fabric_jobs import FabricJobs
 
         http = FabricHttp(self.settings.fabric_url, self.credential, self.clock)
         return FabricJobs(http, self.clock)
+
+    def _azureml_jobs(self) -> "JobService[Any]":
+        from shared.adapters.azureml_jobs import AzureMLJobs
+        from shared.adapters.job_http import MANAGEMENT_SCOPE, AzureMLHttp
+        from shared.adapters.rest_http import entra_tokens
+
+        tokens = entra_tokens(self.credential, MANAGEMENT_SCOPE, AzureMLHttp.service)
+        http = AzureMLHttp(self.settings.management_url, tokens, self.clock)
+        return AzureMLJobs(http, self.clock)
+
+    def _devops_jobs(self) -> "JobService[Any]":
+        from shared.adapters.devops_jobs import DevOpsJobs
+        from shared.adapters.job_http import DEVOPS_SCOPE, DevOpsHttp
+        from shared.adapters.rest_http import entra_tokens
+
+        tokens = entra_tokens(self.credential, DEVOPS_SCOPE, DevOpsHttp.service)
+        http = DevOpsHttp(self.settings.devops_url, tokens, self.clock)
+        return DevOpsJobs(http, self.clock)
+
+    def _github_jobs(self) -> "JobService[Any]":
+        from shared.adapters.github_jobs import GitHubJobs
+        from shared.adapters.job_http import GitHubHttp
+
+        secret = self.settings.github_token
+        http = GitHubHttp(self.settings.github_url, lambda _: secret.get_secret_value(), self.clock)
+        return GitHubJobs(http, self.clock)
+
+    def _databricks_jobs(self) -> "JobService[Any]":
+        from shared.adapters.databricks_jobs import DatabricksJobs
+        from shared.adapters.job_http import DATABRICKS_SCOPE, DatabricksHttp
+        from shared.adapters.rest_http import entra_tokens
+
+        tokens = entra_tokens(self.credential, DATABRICKS_SCOPE, DatabricksHttp.service)
+        return DatabricksJobs(lambda url: DatabricksHttp(url, tokens, self.clock), self.clock)
 
     @cached_property
     def lakehouse(self) -> "Lakehouse":
@@ -210,7 +277,14 @@ class Outside:
             processes=self.settings.scoring_processes,
             locations=locations(self.settings.mlflow_uri, self.settings.artifact_locations),
             allow_pickled=self.settings.allow_pickled_models,
+            fetch=self.fabric_registry.fetch if self.settings.fabric_registry else None,
         )
+
+    @cached_property
+    def gate_page(self) -> "GatePage":
+        from shared.adapters.gate_page import HtmlGatePage
+
+        return HtmlGatePage()
 
     @cached_property
     def evidence(self) -> "EvidenceStore":

@@ -6,6 +6,7 @@ written as a string. Fields that no capture has, ``resolvedDateTime`` among them
 """
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from local.monitor_simulator.rules import AlertRule, TimeAggregation
 
 INVESTIGATION = "https://portal.azure.com/#view/Microsoft_Azure_Monitoring_Alerts/Investigation.ReactView/alertId"
 TARGET_TYPE = "Microsoft.OperationalInsights/workspaces"
+_TEMPLATE = re.compile(r"\$\{data((?:\.\w+|\[\d+\])+)\}")
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,35 @@ class Scope:
 
 
 def common_schema(transition: Transition, rule: AlertRule, scope: Scope) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "essentials": _essentials(transition.alert, rule, scope),
+        "alertContext": _context(transition.finding, rule, scope),
+    }
+    filled = {name: _filled(text, data) for name, text in rule.custom_properties.items()}
     return {
         "schemaId": "azureMonitorCommonAlertSchema",
-        "data": {
-            "essentials": _essentials(transition.alert, rule, scope),
-            "alertContext": _context(transition.finding, rule, scope),
-            "customProperties": dict(rule.custom_properties),
-        },
+        "data": {**data, "customProperties": filled},
     }
+
+
+def _filled(text: str, data: dict[str, Any]) -> str:
+    """Fill in ``${data.…}``; a path that leads nowhere is left as it stands.
+
+    Source: Microsoft Learn, alert processing of custom properties; what the service does with a
+    path that leads nowhere is not documented.
+    """
+    return _TEMPLATE.sub(lambda match: str(_found(match[1], data) or match[0]), text)
+
+
+def _found(path: str, data: Any) -> Any:
+    for step in re.findall(r"\w+", path):
+        if isinstance(data, list) and step.isdigit() and int(step) < len(data):
+            data = data[int(step)]
+        elif isinstance(data, dict):
+            data = data.get(step)
+        else:
+            return None
+    return data
 
 
 def _essentials(alert: Alert, rule: AlertRule, scope: Scope) -> dict[str, Any]:

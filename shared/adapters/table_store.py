@@ -3,7 +3,7 @@
 Only the reading and writing lives here; what is stored under which key is in ``run_codec.py``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock as Mutex
@@ -16,7 +16,7 @@ from azure.data.tables import TableClient, TableEntity, UpdateMode
 from shared.adapters import run_codec as codec
 from shared.adapters.azure_errors import azure_creation, azure_errors, error_code
 from shared.domain.audit import Head
-from shared.domain.run import Run
+from shared.domain.run import Run, State
 from shared.errors import Conflict, NotFound
 from shared.ports import Commit, Snapshot
 
@@ -115,11 +115,27 @@ class TableRunStore:
         except NotFound as error:
             raise Conflict(f"{snapshot.model}: removed since it was read") from error
 
-    def runs(self, model: str, *, since: datetime | None = None) -> Sequence[Run]:
-        if since is None:
-            return _oldest_first(self._range(model, codec.RUNS, "run;"))
-        wanted = {"condition": "created_at ge @since", "since": codec.time_text(since)}
-        return _oldest_first(self._range(model, codec.RUNS, "run;", **wanted))
+    def runs(
+        self,
+        model: str,
+        *,
+        since: datetime | None = None,
+        states: Collection[State] | None = None,
+    ) -> Sequence[Run]:
+        """Read as the port says; what is not wanted does not cross the wire."""
+        conditions, values = [], {}
+        if since is not None:
+            conditions.append("created_at ge @since")
+            values["since"] = codec.time_text(since)
+        if states is not None:
+            named = {f"state{place}": state.value for place, state in enumerate(sorted(states))}
+            # the spaces: the SDK takes what stands between two as one word
+            conditions.append("( " + " or ".join(f"state eq @{name}" for name in named) + " )")
+            values |= named
+            if not named:
+                return []
+        condition = " and ".join(conditions)
+        return _oldest_first(self._range(model, codec.RUNS, "run;", condition, **values))
 
     def unsettled(self, model: str) -> Sequence[Run]:
         return _oldest_first(self._range(model, codec.RUNS, "run;", "settled eq false"))
@@ -147,6 +163,9 @@ class TableRunStore:
 
     def unprojected(self) -> Sequence[str]:
         return [chain for chain in self.chains() if self._goes_on(chain)]
+
+    def projected(self, chain: str) -> int:
+        return codec.projected_of(self._find(chain, codec.PROJECTED))
 
     def note_projected(self, chain: str, sequence: int) -> None:
         table = self._ready()

@@ -71,13 +71,22 @@ class Alert:
 
     def _property(self, keys: frozenset[str]) -> str | None:
         """Give the first property of that name, however its words are joined."""
-        fitting = (value for name, value in self.properties.items() if _joined(name) in keys)
+        fitting = (
+            value
+            for name, value in self.properties.items()
+            if _joined(name) in keys and not _is_template(value)
+        )
         return next(fitting, None)
 
 
 def _joined(name: str) -> str:
     """Give ``model_name``, ``Model Name`` and ``modelName`` one spelling."""
     return "".join(letter for letter in name if letter.isalnum()).casefold()
+
+
+def _is_template(value: str) -> bool:
+    """Tell whether it is a rule's ``${data.…}`` that Azure Monitor did not fill in."""
+    return value.startswith("${") and value.endswith("}")
 
 
 def parse_alert(document: Any) -> Alert:

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from shared.domain.retention import REGULATED
+
 GENESIS = "0" * 64
 SCHEMA_VERSION = 1
 NOT_HASHED = frozenset({"hash_prev", "hash_self", "received_ts"})
@@ -31,7 +33,8 @@ class AuditEntry:
         reason: one sentence for a person.
         context: the numbers behind the decision; JSON types only.
         from_stage, to_stage, model_version: filled where a version changes its role.
-        retention_class: which retention policy of the storage applies.
+        retention_class: for how long the row is kept at least, ``domain/retention.py``; the
+            journal writes the chain's own.
     """
 
     action: str
@@ -47,7 +50,7 @@ class AuditEntry:
     model_version: str = ""
     from_stage: str = ""
     to_stage: str = ""
-    retention_class: str = "ai-decision"
+    retention_class: str = REGULATED.name
 
 
 @dataclass(frozen=True)

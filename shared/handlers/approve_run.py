@@ -1,36 +1,22 @@
-"""A person decides on a promotion: approve, reject, or let the time run out.
+"""A person decides on a promotion: whether this one may, and on what.
 
-The decision is bound to the version and to the gate report that the person has seen, and is in the
-ledger before anything is promoted.
+The decision is bound to the version and to the gate report that the person has seen. How it is put
+on record and carried out is in ``decisions.py``.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from shared.catalogue import Catalogue
 from shared.domain.actor import KEY_HOLDER, Actor
 from shared.domain.run import Run, State
-from shared.errors import (
-    BadInput,
-    DataError,
-    IllegalTransition,
-    NotAllowed,
-    NotFound,
-    Refused,
-)
-from shared.handlers.compare_champion import end_candidate
-from shared.handlers.journal import Change, entry
-from shared.handlers.promotion import send_to_promotion
+from shared.errors import BadInput, DataError, IllegalTransition, NotAllowed, NotFound
+from shared.handlers.decisions import Decision, Decisions, until
 from shared.handlers.request_retrain import ASKED_BY, find_model
 from shared.handlers.steps import Steps
-from shared.ports import EvidenceStore, Registry, Snapshot
-
-UNTIL = "approval_until"
-"""Where a run's facts hold when nobody may approve it any more, ISO time."""
-DECIDED = "decided_by"
-"""Where a run's facts hold the object id of who has decided."""
+from shared.ports import EvidenceStore, Registry
 
 
 @dataclass(frozen=True)
@@ -71,102 +57,35 @@ class ApproveRun:
         run = self._run(model_name, run_id)
         self._require_right(said.actor)
         self._require_other(run, said.actor)
-        if run.facts.get(DECIDED) == said.actor.object_id and run.state in _APPROVED:
-            if run.state is State.AWAITING_APPROVAL:
-                self._resume(run)  # a worker died between the decision and what follows
+        decision = _decision("approved", said, run.facts.get("grounds", {}))
+        if decision.stands(run) and run.state in _APPROVED:
+            self.decisions.carry_out(run)  # a worker may have died before it did
             return self._run(model_name, run_id)
         self._require_waiting(run)
-        report = self._require_same(run, said)
-        context = {**run.facts.get("grounds", {}), **_signed(said, report)}
-        noted = self._write(run, "run.approved", said, context)
-        applied = send_to_promotion(
-            self.steps, noted, reason=f"approved by {said.actor.name}: {said.reason}",
-            actor=said.actor, context=context, expect=_decided_by(said.actor),
-        )  # fmt: skip
-        return applied.run or noted
+        report = {"evidence_sha256": self._require_same(run, said)}
+        decision = replace(decision, context={**decision.context, **report})
+        return self._decided(run, decision)
 
     def reject(self, model_name: str, run_id: str, said: Said) -> Run:
         """Reject; raises as ``approve`` does, except that the one who asked may reject."""
         run = self._run(model_name, run_id)
         self._require_right(said.actor)
-        if run.facts.get(DECIDED) == said.actor.object_id and run.state is State.REJECTED:
+        decision = _decision("rejected", said, {})
+        if decision.stands(run) and run.state is State.REJECTED:
             return run
         self._require_waiting(run)
         if said.version != run.version:
             raise BadInput("version", f"is {said.version}, the run's is {run.version}")
-        noted = self._write(run, "run.refused", said, _signed(said, ""))
-        self._retire(noted)
-        reason = f"rejected by {said.actor.name}: {said.reason}"
-        end_candidate(self.steps, noted, reason, _signed(said, ""))
-        return self._run(model_name, run_id)
+        return self._decided(run, decision)
 
-    def expire(self) -> int:
-        """Reject what nobody has approved in time; gives how many."""
-        return sum(self._expired(run) for run in self._waiting())
+    @property
+    def decisions(self) -> Decisions:
+        return Decisions(self.steps, self.registry)
 
-    def _waiting(self) -> list[Run]:
-        store = self.steps.journal.store
-        return [
-            run
-            for model in self.catalogue.models
-            for run in store.runs(model.name)
-            if run.state is State.AWAITING_APPROVAL
-        ]
-
-    def _expired(self, run: Run) -> bool:
-        if DECIDED in run.facts:
-            return self._resume(run)
-        if self.steps.journal.clock.now() < _until(run):
-            return False
-        reason = f"nobody approved it before {_until(run):%Y-%m-%d %H:%M}Z"
-        ended = end_candidate(
-            self.steps, run, reason, {"expired": True}, expect=lambda now: DECIDED not in now.facts
-        )
-        if ended:
-            self._retire(run)
-        return ended
-
-    def _resume(self, run: Run) -> bool:
-        """Carry out a decision whose worker died after it was written."""
-        if run.facts["approved"]:
-            send_to_promotion(
-                self.steps, run, reason=f"approved by {run.facts['approver']}",
-                actor=Actor(run.facts["approver"], object_id=run.facts[DECIDED]),
-                context=run.facts["grounds"],
-            )  # fmt: skip
-            return False
-        self._retire(run)
-        return end_candidate(self.steps, run, f"rejected by {run.facts['approver']}", {})
-
-    def _retire(self, run: Run) -> None:
-        try:
-            self.registry.retire(run.model, run.version)
-        except (NotFound, Refused):
-            return  # it has no role to lose
-
-    def _write(self, run: Run, action: str, said: Said, context: dict[str, Any]) -> Run:
-        """Put the decision on record, for one person alone."""
-
-        def decide(snapshot: Snapshot) -> Change | None:
-            found, now = snapshot.run, self.steps.journal.clock.now()
-            if found is None or found.state is not State.AWAITING_APPROVAL:
-                return None
-            if found.facts.get(DECIDED, said.actor.object_id) != said.actor.object_id:
-                return None
-            if DECIDED in found.facts and found.facts["approved"] != (action == "run.approved"):
-                return None
-            facts = {
-                **found.facts, "grounds": context, "approver": said.actor.name,
-                DECIDED: said.actor.object_id, "approved": action == "run.approved",
-            }  # fmt: skip
-            kept = replace(found, facts=facts, updated_at=now)
-            noted = entry(kept, action, now, reason=said.reason, context=context, actor=said.actor)
-            return Change(run=kept, entries=(noted,))
-
-        applied = self.steps.journal.apply(run.model, run.run_id, decide)
-        if not applied.changed or applied.run is None:
-            raise IllegalTransition("somebody else has decided meanwhile", subject=run.run_id)
-        return applied.run
+    def _decided(self, run: Run, decision: Decision) -> Run:
+        """Write the decision down, carry it out, and give the run as it then is."""
+        self.decisions.carry_out(self.decisions.record(run, decision))
+        return self._run(run.model, run.run_id)
 
     def _run(self, model_name: str, run_id: str) -> Run:
         model = find_model(self.catalogue, model_name)
@@ -197,7 +116,7 @@ class ApproveRun:
             raise IllegalTransition(
                 f"a run in {run.state} does not wait for approval", subject=run.run_id
             )
-        if self.steps.journal.clock.now() >= _until(run):
+        if self.steps.journal.clock.now() >= until(run):
             raise IllegalTransition("the time to approve it is over", subject=run.run_id)
 
     def _hash(self, name: str) -> str:
@@ -227,15 +146,14 @@ class ApproveRun:
 _APPROVED = frozenset({State.AWAITING_APPROVAL, State.PROMOTING, State.PROMOTED, State.LIVE})
 
 
-def _signed(said: Said, report: str) -> dict[str, Any]:
-    seen = {"evidence_sha256": report} if report else {}
-    return {"approver": said.actor.name, "approver_id": said.actor.object_id,
-            "version": said.version, **seen}  # fmt: skip
-
-
-def _decided_by(actor: Actor) -> Any:
-    return lambda run: run.facts.get(DECIDED) == actor.object_id
-
-
-def _until(run: Run) -> datetime:
-    return datetime.fromisoformat(run.facts[UNTIL])
+def _decision(word: str, said: Said, grounds: Mapping[str, Any]) -> Decision:
+    """Say what a person has decided, with what the ledger keeps of who it was."""
+    name = said.actor.name
+    signed = {"approver": name, "approver_id": said.actor.object_id, "version": said.version}
+    return Decision(
+        "run.approved" if word == "approved" else "run.refused",
+        said.actor,
+        said.reason,
+        f"{word} by {name}: {said.reason}",
+        {**grounds, **signed},
+    )

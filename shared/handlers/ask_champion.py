@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from shared.catalogue import Catalogue
 from shared.domain.actor import Actor
 from shared.domain.run import Purpose, Run
-from shared.errors import IllegalTransition, NoChampion
-from shared.handlers.promotion import find_promotion, new_promotion
+from shared.errors import IllegalTransition, NoChampion, NotAllowed
+from shared.handlers.promotion_start import find_promotion, new_promotion
 from shared.handlers.request_retrain import find_model
 from shared.handlers.steps import Steps
 from shared.ports import Registry
@@ -14,20 +14,28 @@ from shared.ports import Registry
 
 @dataclass(frozen=True)
 class AskChampion:
-    """Begins rollbacks and bootstraps; the queue carries them out."""
+    """Begins rollbacks and bootstraps; the queue carries them out.
+
+    Attributes:
+        role: the app role that whoever asks must have; empty: nobody can prove one, and the
+            function key is enough.
+    """
 
     catalogue: Catalogue
     steps: Steps
     registry: Registry
+    role: str = ""
 
     def roll_back(self, model_name: str, reason: str, actor: Actor, key: str) -> Run:
         """Begin to bring the previous champion back; the same key again is the same rollback.
 
         Raises:
+            NotAllowed: who asks has not proven the role.
             NotFound: the model is not in the catalogue.
             IllegalTransition: there is no champion before this one.
             Unavailable: registry or storage did not answer.
         """
+        self._require_right(actor)
         model = find_model(self.catalogue, model_name)
         begun = find_promotion(self.steps, model, Purpose.ROLLBACK, key)
         if begun is not None:
@@ -45,10 +53,12 @@ class AskChampion:
         """Begin to make the first champion; the same key again is the same bootstrap.
 
         Raises:
+            NotAllowed: who asks has not proven the role.
             NotFound: the model is not in the catalogue, or has no such version.
             IllegalTransition: it has a champion.
             Unavailable: registry or storage did not answer.
         """
+        self._require_right(actor)
         model = find_model(self.catalogue, model_name)
         begun = find_promotion(self.steps, model, Purpose.BOOTSTRAP, key)
         if begun is not None:
@@ -63,3 +73,10 @@ class AskChampion:
             )  # fmt: skip
         message = f"{model.name}: version {serving.version} is the champion already"
         raise IllegalTransition(message, subject=model.name)
+
+    def _require_right(self, actor: Actor) -> None:
+        if not self.role or self.role in actor.roles:
+            return
+        if not actor.proven:
+            raise NotAllowed(f"a key proves no name: the app role {self.role!r} is needed")
+        raise NotAllowed(f"{actor.name} lacks the app role {self.role!r}")

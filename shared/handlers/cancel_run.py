@@ -77,7 +77,7 @@ def carry_out(steps: Steps, jobs: Jobs, model: Model, run: Run) -> bool:
         return False
     if run.state is State.RUNNING:
         try:
-            jobs.cancel(model.fabric, run.job_id)
+            jobs.cancel(model.job_items, run.job_id)
         except NotFound:
             pass  # a job that is gone needs no cancelling
         except (Refused, Unavailable):

@@ -4,12 +4,13 @@ The decision is a function of the snapshot it is written against. When somebody 
 it is taken again on what is there now; nothing that was decided on an old reading is ever stored.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared.domain.actor import LOOP, Actor
-from shared.domain.audit import AuditEntry, Outcome, extend
+from shared.domain.audit import AuditEntry, AuditRow, Outcome, extend
+from shared.domain.retention import REGULATED
 from shared.domain.run import Lock, Run, Suppression
 from shared.errors import Conflict, Unavailable
 from shared.handlers.turns import Turns
@@ -46,15 +47,32 @@ class Applied:
 
 
 Decide = Callable[[Snapshot], Change | None]
+Told = Callable[[Sequence[AuditRow]], None]
+
+
+def nobody(rows: Sequence[AuditRow]) -> None:
+    """Tell nobody of the rows that were written."""
+
+
+def longest(_: str) -> str:
+    """Name the longest retention class, where nothing is known of a chain."""
+    return REGULATED.name
 
 
 @dataclass(frozen=True)
 class Journal:
-    """Applies decisions to the store."""
+    """Applies decisions to the store.
+
+    Attributes:
+        told: is told of the rows that were just written; raises nothing, decides nothing.
+        retention: names the retention class of a chain's rows.
+    """
 
     store: RunStore
     clock: Clock
     turns: Turns = field(default_factory=Turns, repr=False, compare=False)
+    told: Told = field(default=nobody, repr=False, compare=False)
+    retention: Callable[[str], str] = field(default=longest, repr=False, compare=False)
 
     def apply(self, model: str, run_id: str, decide: Decide) -> Applied:
         """Decide and write, again as often as another writer was faster.
@@ -79,9 +97,13 @@ class Journal:
         raise Unavailable(f"{model}: lost {ATTEMPTS} writes in a row", subject=run_id)
 
     def _write(self, snapshot: Snapshot, change: Change) -> None:
-        rows, head = extend(snapshot.model, snapshot.head, change.entries, self.clock.now())
+        chain = snapshot.model
+        kept = [replace(each, retention_class=self.retention(chain)) for each in change.entries]
+        rows, head = extend(chain, snapshot.head, kept, self.clock.now())
         commit = Commit(change.run, change.lock, rows, head, change.suppression)
         self.store.commit(snapshot, commit)
+        if rows:
+            self.told(rows)
 
 
 def entry(  # noqa: PLR0913 - an audit entry says who, what, when, why

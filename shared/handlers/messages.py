@@ -20,8 +20,10 @@ def run_message(run: Run) -> dict[str, Any]:
     return {"v": VERSION, "model": run.model, "run_id": run.run_id, "step": run.polls}
 
 
-def chain_message(chain: str) -> dict[str, Any]:
-    return {"v": VERSION, "chain": chain}
+def chain_message(chain: str, run_id: str = "") -> dict[str, Any]:
+    """Name a chain, and the run whose end asks for its projection where there is one."""
+    named = {"run_id": run_id} if run_id else {}
+    return {"v": VERSION, "chain": chain, **named}
 
 
 def queue_of(run: Run) -> str:

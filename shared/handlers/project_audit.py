@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.errors import Refused
 from shared.handlers.settle_triggers import SettleTriggers
-from shared.ports import RunStore, Tables
+from shared.ports import Clock, RunStore, Tables
 
 log = logging.getLogger(__name__)
 
@@ -40,25 +40,36 @@ class ProjectAudit:
     store: RunStore
     tables: Tables
     provenance: Provenance
+    clock: Clock
     triggers: SettleTriggers | None = None
 
     def __call__(self, chain: str) -> int:
-        """Append what is missing; gives the number of rows appended."""
-        appended, reached = 0, True
-        writer = f"ledger:{chain}"
-        last = self.tables.last_batch(AUDIT_TABLE, writer)
+        """Append what is missing; gives the number of rows appended.
+
+        Begins where the ledger's own mark is, which costs a point read; to open the table's log
+        costs many. The table knows better, and is asked where it does not go on from there.
+        """
+        mark = last = self.store.projected(chain)
+        appended, asked = 0, False
         while documents := list(islice(self.store.chain(chain, after=last), BATCH_ROWS)):
-            rows = [audit_row(document, self.provenance) for document in documents]
             if not appended:
                 self._settle(chain)  # before: a chain without news is not looked at again
-            batch = int(documents[-1]["sequence"])
-            if not self.tables.append(AUDIT_TABLE, rows, writer=writer, batch=batch, after=last):
-                reached = False  # another projection was faster; the sweeper sends what is left
-                break
-            appended, last = appended + len(rows), batch
-        if reached and last:
+            if self._append(chain, documents, last):
+                appended, last = appended + len(documents), int(documents[-1]["sequence"])
+            elif asked:
+                return appended  # another projection was faster; the sweeper sends what is left
+            else:
+                last, asked = self.tables.last_batch(AUDIT_TABLE, _writer(chain)), True
+        if last != mark:
             self.store.note_projected(chain, last)
         return appended
+
+    def _append(self, chain: str, documents: list[dict[str, Any]], after: int) -> bool:
+        now = self.clock.now()
+        rows = [audit_row(document, self.provenance, now) for document in documents]
+        batch = int(documents[-1]["sequence"])
+        writer = _writer(chain)
+        return self.tables.append(AUDIT_TABLE, rows, writer=writer, batch=batch, after=after)
 
     def _settle(self, chain: str) -> None:
         try:
@@ -70,7 +81,13 @@ class ProjectAudit:
             log.info("%s: %d triggers moved on", chain, moved)
 
 
-def audit_row(document: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:
+def _writer(chain: str) -> str:
+    return f"ledger:{chain}"
+
+
+def audit_row(
+    document: Mapping[str, Any], provenance: Provenance, inserted_at: datetime | None = None
+) -> dict[str, Any]:
     """Flatten a ledger document to the superset of the columns auditors' queries use."""
     event = datetime.fromisoformat(document["event_ts"])
     context = document["context"]
@@ -89,6 +106,7 @@ def audit_row(document: Mapping[str, Any], provenance: Provenance) -> dict[str, 
         "git_sha": provenance.git_sha,
         "git_branch": provenance.git_branch,
         **_gate_columns(context),
+        "_audit_inserted_at": inserted_at,
         "event_id": document["audit_id"],
         "event_time": event,
         "version": int(version) if version.isdigit() else None,

@@ -8,23 +8,15 @@ refuses.
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from shared.catalogue import Catalogue, Model
-from shared.domain.actor import LOOP, Actor
-from shared.domain.audit import AuditEntry
-from shared.domain.run import (
-    PURPOSE,
-    Lock,
-    Purpose,
-    Run,
-    State,
-    Trigger,
-    run_id_of,
-)
-from shared.errors import DataError, NoChampion, NotFound, Refused
-from shared.handlers.journal import Applied, Change, entry
+from shared.domain.run import Lock, Purpose, Run, State
+from shared.errors import DataError, NotFound, Refused
+from shared.handlers.journal import Change
+from shared.handlers.promotion_fitness import Fitness
+from shared.handlers.promotion_record import PREVIOUS, REPLACES, PromotionRecord
 from shared.handlers.steps import Steps, owns
 from shared.ports import ModelVersion, Registry, Scorer, Snapshot, Windows
 
@@ -34,85 +26,8 @@ LOCK_HOURS = 1
 """How long a promotion may hold its model; it takes seconds, and one that died is taken over."""
 WAIT_SECONDS = 300.0
 """How long a promotion waits while another run holds the model."""
-TRIAL_ROWS = 100
-"""Rows that a version without a judgement of today must answer before it may serve. House rule."""
-REPLACES = "replaces"
-"""Where a run's facts hold the champion before, from the intent on; empty: there was none."""
-PRODUCTION = "Production"
 
 Card = Callable[[Model, Run, ModelVersion], Mapping[str, Any]]
-
-
-def send_to_promotion(  # noqa: PLR0913 - a decision says why, by whom, on what grounds
-    steps: Steps,
-    run: Run,
-    *,
-    reason: str,
-    actor: Actor = LOOP,
-    context: Mapping[str, Any] | None = None,
-    expect: Callable[[Run], bool] = lambda _: True,
-) -> Applied:
-    """Have a challenger promoted; does nothing if the run has moved on, or ``expect`` says no."""
-
-    def decide(snapshot: Snapshot) -> Change | None:
-        found, now = snapshot.run, steps.journal.clock.now()
-        if found is None or found.state is not run.state or not expect(found):
-            return None
-        facts = {**found.facts, "approver": actor.name, "grounds": dict(context or {})}
-        moved = found.to(
-            State.PROMOTING, now, reason=reason, facts=facts, notified_at=None, due_at=None
-        )
-        noted = entry(moved, "run.promoting", now, context=dict(context or {}), actor=actor)
-        return Change(run=moved, entries=(noted,))
-
-    applied = steps.journal.apply(run.model, run.run_id, decide)
-    if applied.changed and applied.run is not None:
-        steps.send(applied.run)
-    return applied
-
-
-def new_promotion(  # noqa: PLR0913 - an operator's act says what, why, who
-    steps: Steps,
-    model: Model,
-    *,
-    version: str,
-    purpose: Purpose,
-    key: str,
-    reason: str,
-    actor: Actor,
-) -> Run:
-    """Begin a rollback or a bootstrap, or find the one with the same key."""
-    now = steps.journal.clock.now()
-    said = f"{purpose}: {actor.name} asked: {reason}"
-    trigger = Trigger("manual", f"{purpose}:{key}", "", now, said, actor=actor.name)
-    run_id = _named(model, purpose, key)
-
-    def decide(snapshot: Snapshot) -> Change | None:
-        if snapshot.run is not None:
-            return None
-        facts = {PURPOSE: str(purpose), "approver": actor.name}
-        run = Run(
-            model.name, run_id, State.PROMOTING, trigger, now, now,
-            reason=said, version=version, facts=facts,
-        )  # fmt: skip
-        return Change(run=run, entries=(entry(run, f"run.{purpose}", now, actor=actor),))
-
-    applied = steps.journal.apply(model.name, run_id, decide)
-    if applied.run is None:
-        raise AssertionError(run_id)  # the decision writes one where there is none
-    if applied.run.state is State.PROMOTING:
-        steps.send(applied.run)
-    return applied.run
-
-
-def find_promotion(steps: Steps, model: Model, purpose: Purpose, key: str) -> Run | None:
-    """Give the rollback or bootstrap that was begun with a key, or None."""
-    return steps.journal.store.snapshot(model.name, _named(model, purpose, key)).run
-
-
-def _named(model: Model, purpose: Purpose, key: str) -> str:
-    any_time = datetime.min.replace(tzinfo=UTC)  # no part of a run's name
-    return run_id_of(model.name, Trigger("manual", f"{purpose}:{key}", "", any_time, ""))
 
 
 @dataclass(frozen=True)
@@ -125,6 +40,14 @@ class Promote:
     windows: Windows
     scorer: Scorer
     write_card: Card | None = None
+
+    @property
+    def record(self) -> PromotionRecord:
+        return PromotionRecord(self.steps)
+
+    @property
+    def fitness(self) -> Fitness:
+        return Fitness(self.registry, self.windows, self.scorer, self.steps.journal.clock)
 
     def __call__(self, model_name: str, run_id: str) -> None:
         """Promote, or finish a promotion; safe to repeat, and to run twice at a time.
@@ -180,20 +103,20 @@ class Promote:
         return applied.run if applied.changed else None
 
     def _go_on(self, model: Model, run: Run) -> None:
-        serving = self._champion(run.model)
+        serving = self.fitness.champion(run.model)
         if REPLACES not in run.facts:
-            fault = self._fault(model, run, serving)
+            fault = self.fitness.fault(model, run, serving)
             if fault:
-                self._retire(run)
-                self._reject(run, fault)
+                self._turn_down(run, fault)
                 return
-            intended = self._intend(run, serving)
+            before = self.registry.previous(run.model)
+            intended = self.record.intend(run, serving, before.version if before else "")
             if intended is None:
                 return
             run = intended
         elif serving not in (run.version, run.facts[REPLACES]):
             reason = f"the champion was changed to version {serving or 'none'} meanwhile"
-            self._reject(run, reason)
+            self._turn_down(run, reason)
             return
         self._act(model, run)
 
@@ -204,164 +127,29 @@ class Promote:
             card = dict(self.write_card(model, run, version)) if self.write_card else {}
         except (NotFound, Refused, DataError) as error:
             self._undo(run)
-            self._reject(run, f"could not be promoted, and everything is as before: {error}")
+            self._turn_down(run, f"could not be promoted, and everything is as before: {error}")
             return
         if run.purpose is Purpose.ROLLBACK:
-            self._tell_displaced(run)
-        self._done(run, card)
+            self.record.tell_displaced(run)
+        self.record.done(run, card)
 
-    def _champion(self, model: str) -> str:
-        """Give the version that serves; empty where the registry says that none does."""
-        try:
-            return self.registry.champion(model).version
-        except NoChampion:
-            return ""
+    def _turn_down(self, run: Run, reason: str) -> None:
+        """End a run that promotes nobody; its challenger loses the role first.
 
-    def _fault(self, model: Model, run: Run, serving: str) -> str:
-        """Say why the version may not become the champion, or nothing."""
-        match run.purpose:
-            case Purpose.PROMOTION:
-                role = self.registry.challenger(run.model)
-                if role is None or role.version != run.version:
-                    now = f"version {role.version} is" if role else "nobody is"
-                    return f"version {run.version} is not the challenger any more, {now}"
-                return _other_champion(run, serving)
-            case Purpose.ROLLBACK:
-                before = self.registry.previous(run.model)
-                if before is None or before.version != run.version:
-                    return f"version {run.version} is not the champion before this one"
-            case Purpose.BOOTSTRAP:
-                if serving:
-                    return f"version {serving} is the champion already"
-        return self._trial(model, run)
-
-    def _trial(self, model: Model, run: Run) -> str:
-        """Have the version load and answer; give why it may not serve, or nothing."""
-        try:
-            version = self.registry.version(run.model, run.version)
-            rows = self.windows.holdout(model, self.steps.journal.clock.now()).features
-            answers = self.scorer.score(version, rows[-TRIAL_ROWS:]).predictions
-        except (NotFound, DataError) as error:
-            return f"version {run.version} does not answer: {error}"
-        bad = sum(1 for value in answers.tolist() if value - value != 0)
-        return f"{bad} of {len(answers)} answers are not finite numbers" if bad else ""
-
-    def _intend(self, run: Run, serving: str) -> Run | None:
-        def change(found: Run) -> tuple[Run, AuditEntry]:
-            now = self.steps.journal.clock.now()
-            kept = replace(found, updated_at=now, facts={**found.facts, REPLACES: serving})
-            context = {REPLACES: serving, **self._grounds(found)}
-            return kept, entry(
-                kept,
-                "model.promote",
-                now,
-                outcome="intent",
-                context=context,
-                from_stage=_from_stage(found),
-                to_stage=PRODUCTION,
-            )
-
-        return self._owned(run, change, release=False)
-
-    def _done(self, run: Run, card: Mapping[str, Any]) -> None:
-        def change(found: Run) -> tuple[Run, AuditEntry]:
-            now = self.steps.journal.clock.now()
-            moved = found.to(State.PROMOTED, now, notified_at=None)
-            context = {REPLACES: found.facts[REPLACES], **self._grounds(found), **card}
-            return moved, entry(
-                moved,
-                "model.promoted",
-                now,
-                context=context,
-                from_stage=_from_stage(found),
-                to_stage=PRODUCTION,
-            )
-
-        self._owned(run, change, release=True)
-
-    def _reject(self, run: Run, reason: str) -> None:
-        def change(found: Run) -> tuple[Run, AuditEntry]:
-            now = self.steps.journal.clock.now()
-            moved = found.to(State.REJECTED, now, reason=reason[:2000], notified_at=None)
-            return moved, entry(
-                moved, "run.rejected", now, outcome="denied", context={"blocked": True}
-            )
-
-        self._owned(run, change, release=True)
-
-    def _retire(self, run: Run) -> None:
-        """Take the role from a challenger that is not promoted: its run is over."""
-        if run.purpose is not Purpose.PROMOTION:
-            return
-        try:
-            self.registry.retire(run.model, run.version)
-        except (NotFound, Refused) as error:
-            log.info("%s: version %s keeps its role: %s", run.model, run.version, error)
+        In this order: a run that has ended is not come back to, and its role would stay.
+        """
+        if run.purpose is Purpose.PROMOTION:
+            try:
+                self.registry.retire(run.model, run.version)
+            except (NotFound, Refused) as error:
+                log.info("%s: version %s keeps its role: %s", run.model, run.version, error)
+        self.record.reject(run, reason)
 
     def _undo(self, run: Run) -> None:
-        """Put back the champion before, where a half-done promotion has moved it."""
-        before = run.facts[REPLACES]
-        if before and self._champion(run.model) != before:
-            self.registry.promote(run.model, before)
-
-    def _tell_displaced(self, run: Run) -> None:
-        """Close the run whose version has stopped serving."""
-        for other in self.steps.journal.store.runs(run.model):
-            serving = other.state in (State.PROMOTED, State.LIVE)
-            if serving and other.version == run.facts[REPLACES] and other.run_id != run.run_id:
-                self._roll_back(other, run)
-
-    def _roll_back(self, other: Run, run: Run) -> None:
-        def decide(snapshot: Snapshot) -> Change | None:
-            found, now = snapshot.run, self.steps.journal.clock.now()
-            if found is None or found.state is not other.state:
-                return None
-            # the rollback's own run tells people; a notice nobody took no longer matters
-            told = found.notified_at or now
-            moved = found.to(
-                State.ROLLED_BACK, now, reason=run.trigger.reason, notified_at=told, due_at=None
-            )
-            context: dict[str, object] = {"by": run.run_id, "back_to": run.version}
-            noted = entry(
-                moved,
-                "model.rolled_back",
-                now,
-                context=context,
-                from_stage=PRODUCTION,
-                to_stage="Archived",
-            )
-            return Change(run=moved, entries=(noted,))
-
-        self.steps.journal.apply(other.model, other.run_id, decide)
-
-    def _owned(
-        self, run: Run, change: Callable[[Run], tuple[Run, AuditEntry]], *, release: bool
-    ) -> Run | None:
-        """Write, if the run still promotes and has the model; None where it does not."""
-
-        def decide(snapshot: Snapshot) -> Change | None:
-            found = snapshot.run
-            if found is None or found.state is not State.PROMOTING or not owns(snapshot, run):
-                return None
-            written, noted = change(found)
-            free = Lock("", run.fence, self.steps.journal.clock.now()) if release else None
-            return Change(written, free, (noted,))
-
-        applied = self.steps.announced(self.steps.journal.apply(run.model, run.run_id, decide))
-        return applied.run if applied.changed else None
-
-    def _grounds(self, run: Run) -> dict[str, Any]:
-        """Give what the audit's columns say of why and by whom."""
-        return {"approver": run.facts.get("approver", LOOP.name), **run.facts.get("grounds", {})}
-
-
-def _other_champion(run: Run, serving: str) -> str:
-    """Say that the champion is not the one whom the challenger has beaten, or nothing."""
-    beaten = str(run.facts.get("grounds", {}).get("champion_version", ""))
-    if not beaten or beaten == serving:
-        return ""
-    return f"it has beaten version {beaten}, and version {serving or 'none'} serves now"
-
-
-def _from_stage(run: Run) -> str:
-    return {Purpose.PROMOTION: "Staging", Purpose.ROLLBACK: "Archived"}.get(run.purpose, "None")
+        """Put back who was the champion and who was before, however far the promotion came."""
+        self.registry.undo_promotion(
+            run.model,
+            run.version,
+            champion=run.facts[REPLACES],
+            previous=run.facts.get(PREVIOUS, ""),
+        )

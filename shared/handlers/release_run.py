@@ -52,10 +52,9 @@ class ReleaseRun:
         return applied.run
 
     def _require_free(self, model: Model, run_id: str, job_id: str) -> None:
-        self.jobs.get(model.fabric, job_id)
-        place = (model.fabric.workspace_id, model.fabric.pipeline_id)
+        self.jobs.get(model.job_items, job_id)
         for other in self.catalogue.models:
-            if (other.fabric.workspace_id, other.fabric.pipeline_id) != place:
+            if other.job_items.place != model.job_items.place:
                 continue
             for run in self.steps.journal.store.runs(other.name):
                 if run.job_id == job_id and run.run_id != run_id:

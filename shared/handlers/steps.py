@@ -117,7 +117,7 @@ class Steps:
             if not run.active or run.state is State.HELD:
                 self.queues.send(messages.NOTICES, messages.run_message(run))
             if not run.active:
-                self.queues.send(messages.AUDIT_ROWS, messages.chain_message(run.model))
+                self.queues.send(messages.AUDIT_ROWS, messages.chain_message(run.model, run.run_id))
         return applied
 
 

@@ -9,8 +9,8 @@ from functools import partial
 
 from shared.catalogue import Catalogue
 from shared.domain.run import DRIVEN, Run
-from shared.errors import LoopError
 from shared.handlers import messages
+from shared.handlers.apart import each_apart
 from shared.handlers.check_backlog import CheckBacklog
 from shared.handlers.steps import Steps
 
@@ -45,38 +45,35 @@ class Sweep:
     def __call__(self) -> Swept:
         """Send what has rested longer than it should; sending twice is harmless.
 
-        A model that cannot be read keeps no other from being swept: it would be the same ones each
-        time that come after it.
+        A model that cannot be read, or a run that cannot be sent, keeps no other from being swept:
+        it would be the same ones each time that come after it.
 
         Raises:
             LoopError: the first trouble, once everything else is swept.
         """
-        parts = [partial(self._runs, model.name) for model in self.catalogue.models]
-        swept, troubles = Swept(), []
-        for part in (*parts, partial(self._chains), partial(self._checks)):
-            try:
-                swept += part()
-            except LoopError as error:
-                troubles.append(error)
-        if troubles:
-            raise troubles[0]
-        return swept
+        models = [partial(self._runs, model.name) for model in self.catalogue.models]
+        parts = (*models, partial(self._chains), partial(self._checks))
+        return sum(each_apart(parts), Swept())
 
     def _runs(self, model: str) -> Swept:
-        stalled = self._stalled(model)
-        driven = [run for run in stalled if run.state in DRIVEN]
-        untold = [run for run in stalled if run.state not in DRIVEN and run.notified_at is None]
-        for run in driven:
+        return sum(each_apart(partial(self._send, run) for run in self._stalled(model)), Swept())
+
+    def _send(self, run: Run) -> Swept:
+        if run.state in DRIVEN:
             self.steps.send(run)
-        for run in untold:
+            return Swept(runs=1)
+        if run.notified_at is None:
             self.steps.queues.send(messages.NOTICES, messages.run_message(run))
-        return Swept(len(driven), len(untold))
+            return Swept(notices=1)
+        return Swept()
 
     def _chains(self) -> Swept:
         chains = self.steps.journal.store.unprojected()
-        for chain in chains:
-            self.steps.queues.send(messages.AUDIT_ROWS, messages.chain_message(chain))
+        each_apart(partial(self._project, chain) for chain in chains)
         return Swept(chains=len(chains))
+
+    def _project(self, chain: str) -> None:
+        self.steps.queues.send(messages.AUDIT_ROWS, messages.chain_message(chain))
 
     def _checks(self) -> Swept:
         """Queue the drift checks that a timer left undone."""

@@ -83,7 +83,7 @@ class WatchRun:
         if len(together) > 1 and self._look_at_once(together):
             return
         try:
-            job = self.jobs.get(model.fabric, run.job_id)
+            job = self.jobs.get(model.job_items, run.job_id)
         except (NotFound, Refused, Unavailable) as error:
             reason = str(error) if isinstance(error, NotFound) else f"cannot look: {error}"
             self._keep_looking(model, run, self._pause(run, error), reason)
@@ -98,7 +98,7 @@ class WatchRun:
             *(
                 (other, beside)
                 for other in self.catalogue.models
-                if other.name != model.name and other.fabric.place == model.fabric.place
+                if other.name != model.name and other.job_items.place == model.job_items.place
                 for beside in self.steps.journal.store.unsettled(other.name)
                 if beside.state is State.RUNNING
                 and beside.due_at is not None
@@ -110,7 +110,7 @@ class WatchRun:
         """Look at all of them with one request; False: it did not tell of the first."""
         model, run = together[0]
         try:
-            listed = self.jobs.instances(model.fabric)
+            listed = self.jobs.instances(model.job_items)
         except (NotFound, Refused, Unavailable):
             return False
         jobs = {job.instance_id: job for job in listed}
@@ -134,13 +134,14 @@ class WatchRun:
                 reason = self._failure(model, run, job)
                 self._failed(run, State.JOB_FAILED, "job.failed", reason)
             case "Cancelled":
-                reason = "the job was cancelled in Fabric"
+                reason = f"the job was cancelled in {model.job_items.service}"
                 self._failed(run, State.CANCELLED, "job.cancelled", reason)
             case "Deduped":
-                reason = "Fabric skipped the job: one of its type was already running"
+                service = model.job_items.service
+                reason = f"{service} skipped the job: one of its type was already running"
                 self._failed(run, State.JOB_FAILED, "job.deduped", reason)
             case status:
-                # Fabric may add statuses: one that is not known is not an end.
+                # services add statuses: one that is not known is not an end.
                 pause = self.limits.after(run.polls, job.retry_after)
                 self._keep_looking(model, run, pause, f"job is {status}")
 
@@ -162,7 +163,7 @@ class WatchRun:
 
     def _failure(self, model: Model, run: Run, job: JobInstance) -> str:
         try:
-            detail = self.jobs.failure_text(model.fabric, run.job_id)
+            detail = self.jobs.failure_text(model.job_items, run.job_id)
         except (NotFound, Refused, Unavailable) as error:
             detail = f"{job.failure}; no detail: {error}"
         return f"the job failed: {detail or job.failure}"[:2000]

@@ -222,10 +222,12 @@ def test_a_chain_is_unprojected_from_its_first_row_until_its_end_was_noted(store
     write(store, entry(), entry())
     assert store.unprojected() == [MODEL]
 
+    assert store.projected(MODEL) == 0
     store.note_projected(MODEL, 1)
     assert store.unprojected() == [MODEL]
     store.note_projected(MODEL, 2)
     assert store.unprojected() == []
+    assert store.projected(MODEL) == 2
 
     write(store, entry())
     assert store.unprojected() == [MODEL]
@@ -399,6 +401,21 @@ def test_runs_come_oldest_first_from_a_moment_on(store):
     since = NOW + timedelta(microseconds=1)
     assert [run.run_id for run in store.runs(MODEL, since=since)] == ["run-2", "run-0"]
     assert store.runs(MODEL, since=NOW + timedelta(days=1)) == []
+
+
+def test_runs_are_found_by_their_states(store):
+    times = [NOW + timedelta(minutes=number) for number in range(4)]
+    states = (State.STAGED, State.AWAITING_APPROVAL, State.PROMOTED, State.AWAITING_APPROVAL)
+    for number, (state, at) in enumerate(zip(states, times, strict=True)):
+        write(store, run=make_run(f"run-{number}", state=state, created_at=at))
+
+    def found(*wanted: State, **how: Any) -> list[str]:
+        return [run.run_id for run in store.runs(MODEL, states=wanted, **how)]
+
+    assert found(State.AWAITING_APPROVAL) == ["run-1", "run-3"]
+    assert found(State.PROMOTED, State.STAGED) == ["run-0", "run-2"]
+    assert found(State.AWAITING_APPROVAL, since=times[2]) == ["run-3"]
+    assert found(State.LIVE) == found() == []
 
 
 def test_a_run_is_unsettled_until_it_rests_and_its_outcome_is_told(store):

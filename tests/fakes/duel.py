@@ -20,7 +20,7 @@ BEN = Actor("ben@example.com", "user", "oid-ben", frozenset({APPROVER_ROLE}))
 
 def off(rows: pa.Table) -> list[float]:
     """Answer a little off: passes the gates, and loses to ``fair``."""
-    return [value + 1 - 2 * (place % 2) for place, value in enumerate(fair(rows))]
+    return [value + 1 - 2 * (int(value) % 2) for value in fair(rows)]
 
 
 def duel(*, answer: Any = fair, champion: Any = off, fuse: Fuse | None = None, **model: Any):

@@ -56,6 +56,7 @@ from tests.fakes.tables import FakeTables
 from tests.fakes.windows import FakeWindows
 
 APPROVER_ROLE = "RetrainLoop.Approver"
+OPERATOR_ROLE = "RetrainLoop.Operator"
 
 
 def fair(rows: pa.Table) -> list[float]:

@@ -33,6 +33,19 @@ def model_document(name: str = MODEL, **changes: Any) -> dict[str, Any]:
         "columns": {"timestamp": "ts", "id": "id", "prediction": "predicted", "actual": "delay"},
         "features": [{"name": "distance", "kind": "numeric"}],
         "gates": {"performance": {"floor": 0.5}, "latency": {"calls": 100}, "min_rows": 50},
+        "card": card_document(),
+    } | changes
+
+
+def card_document(**changes: Any) -> dict[str, Any]:
+    """Give a card that says all there is to say."""
+    return {
+        "purpose": "Says how late a flight will be.",
+        "intended_use": ["planning of gates"],
+        "out_of_scope": ["telling passengers"],
+        "limits": ["storms are rare in the training rows"],
+        "contacts": ["ops@example.com"],
+        "risk_tier": "low",
     } | changes
 
 

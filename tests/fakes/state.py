@@ -1,7 +1,7 @@
 """A RunStore in memory."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock as Mutex
@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.adapters import run_codec as codec
 from shared.domain.audit import Head
-from shared.domain.run import Lock, Run, Suppression
+from shared.domain.run import Lock, Run, State, Suppression
 from shared.errors import Conflict
 from shared.ports import Commit, Snapshot
 from tests.fakes.faults import Faults
@@ -59,9 +59,16 @@ class FakeRunStore:
             self.commits.append(commit)
         self.faults.after(fault)
 
-    def runs(self, model: str, *, since: datetime | None = None) -> Sequence[Run]:
+    def runs(
+        self,
+        model: str,
+        *,
+        since: datetime | None = None,
+        states: Collection[State] | None = None,
+    ) -> Sequence[Run]:
         found = sorted(self._of(model).runs.values(), key=lambda run: (run.created_at, run.run_id))
-        return [run for run in found if since is None or run.created_at >= since]
+        wanted = [run for run in found if since is None or run.created_at >= since]
+        return [run for run in wanted if states is None or run.state in states]
 
     def unsettled(self, model: str) -> Sequence[Run]:
         return [run for run in self.runs(model) if run.active or run.notified_at is None]
@@ -79,6 +86,9 @@ class FakeRunStore:
     def unprojected(self) -> Sequence[str]:
         found = self._partitions
         return [name for name in self.chains() if found[name].head.sequence > found[name].projected]
+
+    def projected(self, chain: str) -> int:
+        return self._of(chain).projected
 
     def note_projected(self, chain: str, sequence: int) -> None:
         with self._mutex:

@@ -67,6 +67,11 @@ class FakeTables:
     def last_batch(self, table: str, writer: str) -> int:
         return self._batches.get((table, writer), 0)
 
+    def columns(self, table: str) -> Mapping[str, str]:
+        if table not in self._rows:
+            raise NoTable(f"{table}: no such table", subject=table)
+        return {column.name: column.type for column in known_table(table).columns}
+
     def read(
         self,
         table: str,

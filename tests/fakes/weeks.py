@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from shared.domain.run import Run, State
-from shared.handlers.compare_champion import TABLE
+from shared.handlers.challenge_days import TABLE
 from tests.fakes.clock import START
 from tests.fakes.loop import FakeLoop, fair
 from tests.fakes.samples import MODEL, alert_of, catalogue_of, model_document
@@ -20,7 +20,7 @@ FIRST = START.date() + timedelta(days=1)
 
 def worse(rows: pa.Table) -> list[float]:
     """Answer near what becomes true, and further off than ``fair``."""
-    return [value + 2 + number % 3 for number, value in enumerate(fair(rows))]
+    return [value + 2 + int(value) % 3 for value in fair(rows)]
 
 
 def challenged(

@@ -8,6 +8,8 @@ import pytest
 import requests
 
 from local.client import StackClient, wait_for
+from local.doctor.findings import Status
+from local.doctor.plan import Where, look
 from local.scenarios import SCENARIOS
 from local.stack import run_stack
 from shared.domain.audit import verify
@@ -103,3 +105,20 @@ def test_the_retrain_timer_runs_where_there_is_nothing_to_do(operator: Operator)
         return "Executed 'schedule_retrains' (Succeeded" in log.read_text(encoding="utf-8")
 
     wait_for("the timer's tick", ticked, seconds=30)
+
+
+def test_the_doctor_names_what_this_stack_lacks_and_nothing_else(operator: Operator):
+    endpoints = operator.client.endpoints
+    data = operator.client.app.catalogue.models[0].data
+
+    findings = look(Where(endpoints.environment, endpoints.functions_url), seconds=120)
+
+    seen = {status: {each.name for each in findings if each.status is status} for status in Status}
+    assert seen[Status.FAIL] == {
+        f"table {table}" for table in (data.predictions, data.actuals, data.holdout)
+    }
+    assert seen[Status.WARN] == {f"champion of {MODEL}"}
+    assert seen[Status.SKIP] == {
+        *("alert rules", "action groups", "log queries", "role assignments"),
+    }
+    assert {"functions", "logs ingestion", f"item of {MODEL}", "capabilities"} <= seen[Status.OK]

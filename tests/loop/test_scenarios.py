@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.loop, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(
-    ("name", "promote", "rows"), [("flights", True, 11), ("slot-revenue", False, 8)]
+    ("name", "promote", "rows"), [("flights", True, 12), ("slot-revenue", False, 8)]
 )
 def test_a_scenario_goes_from_drift_to_an_audited_promotion_and_is_quiet_again(
     name, promote, rows, tmp_path

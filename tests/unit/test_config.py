@@ -12,6 +12,7 @@ from shared.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 SECRET = "swordfish-4711"
+TENANT_ID = "11111111-2222-4333-8444-555555555555"
 CLOUD = {
     "AzureWebJobsStorage__queueServiceUri": "https://account.queue.core.windows.net",
     "AzureWebJobsStorage__tableServiceUri": "https://account.table.core.windows.net",
@@ -228,3 +229,17 @@ def test_the_example_settings_hold_no_name_that_means_nothing():
     left = given - known - {"FUNCTIONS_WORKER_RUNTIME"}
 
     assert [name for name in sorted(left) if f"${{{name}}}" not in asked_by_models] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, False),
+        ({"ENTRA_TENANT_ID": TENANT_ID}, False),
+        ({"ENTRA_TENANT_ID": TENANT_ID, "ENTRA_AUDIENCES": "api://app"}, True),
+        ({"CLIENT_PRINCIPAL_HEADER": "trust"}, True),
+    ],
+    ids=["keys alone", "no token is for us", "tokens", "App Service in front"],
+)
+def test_callers_have_names_where_something_can_prove_them(given: dict[str, str], named: bool):
+    assert load_settings(CLOUD | given).callers_have_names is named

@@ -85,7 +85,7 @@ def test_indexing_the_app_loads_nothing_heavy_and_needs_no_setting():
 
 def test_indexing_the_app_leaves_settings_and_storage_to_the_first_call():
     # Indexing costs what an app of one empty function costs; bench/ingress.py holds the ratio.
-    later = {"pydantic", "yaml", "requests", "aiohttp", "jwt", "cryptography"}
+    later = {"pydantic", "yaml", "requests", "aiohttp", "jwt", "cryptography", "opentelemetry"}
 
     assert loaded_by("import pydantic, yaml, requests, jwt") & later
     assert loaded_by(INDEX).isdisjoint(later)
@@ -93,6 +93,15 @@ def test_indexing_the_app_leaves_settings_and_storage_to_the_first_call():
 
 def test_an_alert_loads_nothing_heavy_on_its_way_to_the_queue(environment: dict[str, str]):
     assert loaded_by(ALERT, environment).isdisjoint(HEAVY)
+
+
+def test_telemetry_that_nobody_asked_for_is_not_loaded(environment: dict[str, str]):
+    assert "opentelemetry" in loaded_by("import opentelemetry.trace")
+    assert "opentelemetry" not in loaded_by(ALERT, environment)
+
+
+def test_the_host_speaks_opentelemetry(host: dict[str, Any]):
+    assert host["telemetryMode"] == "OpenTelemetry"
 
 
 @pytest.fixture(scope="module")

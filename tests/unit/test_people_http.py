@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import azure.functions as func
@@ -14,11 +14,14 @@ from shared.domain.caller import Caller
 from shared.domain.run import State
 from shared.errors import NotAuthenticated
 from tests.fakes.duel import duel, live, run_of
-from tests.fakes.loop import APPROVER_ROLE, FakeLoop
+from tests.fakes.loop import APPROVER_ROLE, OPERATOR_ROLE, FakeLoop
 from tests.fakes.samples import MODEL
 
 ROLES = frozenset({APPROVER_ROLE})
+OPERATES = frozenset({OPERATOR_ROLE})
 TOKENS = {
+    "olga": Caller("oid-olga", "app-1", OPERATES, "olga@example.com", is_app=False),
+    "robot": Caller("oid-robot", "app-3", OPERATES, "app-3", is_app=True),
     "ana": Caller("oid-ana", "app-1", ROLES, "ana@example.com", is_app=False),
     "reader": Caller("oid-r", "app-1", frozenset(), "reader@example.com", is_app=False),
     "app": Caller("oid-app", "app-2", ROLES, "app-2", is_app=True),
@@ -229,3 +232,49 @@ def test_a_model_that_is_not_in_the_catalogue_is_not_found(world: World, functio
     body = {"reason": "why", "version": "1"}
 
     assert call(function, body, name="nobody")[0] == 404
+
+
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch) -> World:
+    """An app whose callers can prove who they are; version 2 serves, version 1 did before."""
+    loop = duel()
+    live(loop, 3)
+    loop.drain()
+    world = world_of(loop, monkeypatch)
+    world.ask_champion = replace(loop.ask_champion, role=OPERATOR_ROLE)
+    return world
+
+
+def as_of(who: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {who}"} if who else {}
+
+
+@pytest.mark.parametrize("who", ["olga", "robot"])
+def test_who_has_the_operator_s_role_rolls_back(signed_in: World, who: str):
+    status, _ = call(people_http.rollback_model, {"reason": "worse"}, headers=as_of(who))
+    signed_in.loop.drain()
+
+    assert status == 202
+    assert signed_in.loop.ports.registry.champion(MODEL).version == "1"
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("", 403), ("ana", 403), ("reader", 403), ("expired", 401)]
+)
+@pytest.mark.parametrize("function", [people_http.rollback_model, people_http.bootstrap_model])
+def test_where_callers_have_names_a_key_or_another_role_changes_no_champion(
+    signed_in: World, function: Any, who: str, status: int
+):
+    body = {"reason": "worse", "version": "1"}
+
+    assert call(function, body, headers=as_of(who))[0] == status
+    signed_in.loop.drain()
+    assert signed_in.loop.ports.registry.champion(MODEL).version == "2"
+
+
+def test_a_key_alone_is_told_which_role_it_lacks(signed_in: World):
+    _, document = call(people_http.rollback_model, {"reason": "worse"})
+
+    assert document["detail"] == (
+        "a key proves no name: the app role 'RetrainLoop.Operator' is needed"
+    )

@@ -57,6 +57,7 @@ FUNCTIONS = {
         "methods": ["POST"],
         "auth": "function",
     },
+    "expire_approvals": {"trigger": "timerTrigger", "schedule": "%SWEEP_SCHEDULE%"},
     "health": {
         "trigger": "httpTrigger",
         "route": "health",

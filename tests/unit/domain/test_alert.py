@@ -307,3 +307,12 @@ def test_every_collected_payload_is_understood():
 
     assert alerts
     assert all(alert.alert_id and alert.service for alert in alerts.values())
+
+
+def test_a_template_that_was_not_filled_in_names_no_model():
+    context = with_dimensions(("model_name", "flight-delay"))
+    properties = {"model": "${data.alertContext.condition.allOf[0].dimensions[0].value}"}
+
+    alert = parse_alert(with_data(alertContext=context, customProperties=properties))
+
+    assert alert.model == "flight-delay"

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -215,6 +216,41 @@ def test_a_breach_says_where_and_what():
 def test_an_empty_chain_holds_and_one_that_lost_all_rows_does_not():
     assert list(verify([], Head())) == []
     assert [breach.sequence for breach in verify([], Head(2, "f" * 64))] == [1]
+
+
+OLD_ROW = {
+    "action": "run.requested",
+    "audit_id": "flight-delay/1",
+    "chain": "flight-delay",
+    "context": {"state": "requested"},
+    "event_ts": "2026-01-01T04:00:15.000000Z",
+    "from_stage": "",
+    "hash_prev": GENESIS,
+    "hash_self": "76d1771bd8e094b41e7fde87f6f9be4b3d834f12f1a3c53286b32568517ac41f",
+    "model_version": "",
+    "outcome": "success",
+    "reason": "alert 1",
+    "received_ts": "2026-01-01T04:00:15.000000Z",
+    "resource": "models/flight-delay/runs/run-1",
+    "resource_type": "run",
+    "retention_class": "ai-decision",
+    "run_id": "run-1",
+    "schema_version": 1,
+    "sequence": 1,
+    "subject": "retrain-loop",
+    "subject_type": "system",
+    "to_stage": "",
+}
+"""A row as the first release stored it."""
+
+
+def test_a_chain_that_the_first_release_wrote_holds_and_goes_on():
+    head = Head(1, str(OLD_ROW["hash_self"]))
+    old = row_of(OLD_ROW)
+    more, end = extend("flight-delay", head, [replace(old.entry, retention_class="standard")], NOW)
+
+    assert not list(verify([OLD_ROW, document_of(more[0])], end, chain="flight-delay"))
+    assert document_of(old) == OLD_ROW
 
 
 def test_the_hash_can_be_recomputed_with_nothing_but_a_json_library():

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from shared.domain.actor import Actor
 from shared.domain.run import ACTIVE, NEXT, Lock, Purpose, Run, State
 from shared.errors import LoopError, Refused, StartAmbiguous, Throttled, Unavailable
-from shared.handlers.promotion import new_promotion, send_to_promotion
+from shared.handlers.promotion_start import new_promotion, send_to_promotion
 from shared.ports import Commit
 from tests.fakes.clock import START
 from tests.fakes.loop import FakeLoop

@@ -231,22 +231,16 @@ def test_the_one_who_asked_may_reject():
     assert reject(loop).state is State.REJECTED
 
 
-def test_what_nobody_approves_in_time_is_rejected_and_told():
+def test_what_was_not_approved_in_time_is_not_approved_any_more():
     loop = waiting()
-    loop.ports.clock.advance(hours=71)
-    assert loop.approval.expire() == 0
+    loop.ports.clock.advance(hours=72)
 
-    loop.ports.clock.advance(hours=1)
     with pytest.raises(IllegalTransition, match="time to approve it is over"):
         approve(loop)
-    assert loop.approval.expire() == 1
-    loop.drain()
 
-    run = run_of(loop)
-    assert run.state is State.REJECTED
-    assert run.reason.startswith("nobody approved it before ")
-    assert loop.ports.registry.challenger(MODEL) is None
-    assert any("was rejected" in notice.title for notice in loop.ports.notifier.sent)
+    loop.expire_approvals()
+    with pytest.raises(IllegalTransition, match="rejected does not wait"):
+        approve(loop)
 
 
 @pytest.mark.parametrize(("act", "end"), [(approve, State.PROMOTED), (reject, State.REJECTED)])
@@ -265,7 +259,7 @@ def test_whichever_call_breaks_a_decision_on_record_is_carried_out(act, end, err
         try:
             act(loop)
         except (Killed, Unavailable):
-            loop.approval.expire()
+            loop.expire_approvals()
         loop.drain()
         loop.settle()
         decided = {"run.approved/success", "run.refused/success"} & set(loop.actions())

@@ -6,6 +6,7 @@ import pytest
 
 from shared.domain.run import State
 from shared.errors import NoTable, Unavailable
+from shared.handlers.challenge_days import ChallengeDays
 from tests.fakes.duel import comparisons, duel, live, off, run_of, serve
 from tests.fakes.loop import fair
 from tests.fakes.samples import MODEL, alert_of
@@ -231,15 +232,15 @@ def test_a_registry_that_is_away_decides_nothing():
 def test_two_timers_at_a_time_write_no_day_past_the_decision(monkeypatch):
     loop = duel()
     decided = []
-    real = loop.compare._row
+    real = ChallengeDays.append
 
-    def row(self, found_duel, found):
+    def append(self, found_duel, found):
         if not decided:
             decided.append(True)
             loop.compare.all()  # another worker comes in between, and finishes
-        return real(found_duel, found)
+        real(self, found_duel, found)
 
-    monkeypatch.setattr(type(loop.compare), "_row", row)
+    monkeypatch.setattr(ChallengeDays, "append", append)
     live(loop, 8)
     loop.drain()
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.audit import verify
+from shared.domain.audit import AuditEntry, verify
 from shared.domain.run import Run, State, Trigger
 from shared.errors import Conflict, Unavailable
 from shared.handlers.journal import ATTEMPTS, Change, Journal, entry
@@ -159,3 +159,16 @@ def test_an_entry_about_a_stage_names_the_version():
     )
     assert (noted.model_version, noted.from_stage, noted.to_stage) == ("7", "None", "Staging")
     assert noted.reason == "passed"
+
+
+def test_a_chain_of_rows_without_and_with_a_class_of_its_own_holds():
+    store = FakeRunStore()
+    noted = AuditEntry("a", "success", START, "models/m", "model", "because")
+
+    Journal(store, FakeClock()).apply(MODEL, "no-run", lambda _: Change(entries=(noted,)))
+    named = Journal(store, FakeClock(), retention=lambda _: "standard")
+    named.apply(MODEL, "no-run", lambda _: Change(entries=(noted, noted)))
+
+    rows = list(store.chain(MODEL))
+    assert [row["retention_class"] for row in rows] == ["ai-decision", "standard", "standard"]
+    assert not list(verify(rows, store.head(MODEL), chain=MODEL))

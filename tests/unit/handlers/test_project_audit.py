@@ -1,7 +1,7 @@
 """The ledger reaches the audit table whole, in order, each row exactly once."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
@@ -65,6 +65,30 @@ def test_a_long_chain_is_appended_in_batches(loop, monkeypatch):
     assert loop.ports.tables.last_batch(AUDIT_TABLE, f"ledger:{MODEL}") == 10
 
 
+def test_a_chain_without_news_does_not_open_the_table(loop, monkeypatch):
+    note(loop, "a")
+    loop.project(MODEL)
+    asked = []
+    monkeypatch.setattr(loop.ports.tables, "last_batch", lambda *_: asked.append("last_batch"))
+    monkeypatch.setattr(loop.ports.tables, "append", lambda *_, **__: asked.append("append"))
+
+    assert loop.project(MODEL) == 0
+    assert asked == []
+
+
+@pytest.mark.parametrize("mark", [0, 1, 9], ids=["never noted", "behind", "ahead"])
+def test_a_mark_that_is_not_where_the_table_is_costs_no_row(loop, mark):
+    note(loop, "a", "b")
+    loop.project(MODEL)
+    note(loop, *(f"action-{number}" for number in range(10)))
+    loop.ports.store.note_projected(MODEL, mark)
+
+    loop.project(MODEL)
+
+    assert sequences(loop) == list(range(1, 13))
+    assert loop.ports.store.projected(MODEL) == 12
+
+
 def test_every_chain_is_projected_apart(loop):
     note(loop, "a", "b")
     note(loop, "c", chain="unrouted.alerts")
@@ -116,8 +140,7 @@ def test_a_projection_that_read_before_another_wrote_leaves_no_double_and_no_gap
 
     loop.ports.tables.append = late
 
-    assert loop.project(MODEL) == 0
-    loop.project(MODEL)
+    assert loop.project(MODEL) == 1
 
     assert sequences(loop) == [1, 2, 3]
 
@@ -160,6 +183,20 @@ def test_a_row_says_who_what_when_and_why_and_what_was_deployed(loop):
     assert (row["git_sha"], row["git_branch"]) == ("c0ffee", "main")
     assert (row["hash_prev"], row["hash_self"]) == (document["hash_prev"], document["hash_self"])
     assert (row["promoted"], row["version"], row["block_promotion"]) == (False, None, None)
+
+
+def test_a_row_says_when_it_was_projected_and_how_long_it_is_kept(loop):
+    note(loop, "a")
+    note(loop, "b", chain="unrouted.alerts")
+    loop.ports.clock.advance(hours=1)
+
+    loop.project(MODEL)
+    loop.project("unrouted.alerts")
+
+    ((row,), (other,)) = table(loop), table(loop, "unrouted.alerts")
+    assert row["_audit_inserted_at"] == START + timedelta(hours=1)
+    assert row["received_ts"] == START
+    assert (row["retention_class"], other["retention_class"]) == ("standard", "ai-decision")
 
 
 def test_a_staged_version_reads_as_promoted_with_its_gates_and_figures(loop):

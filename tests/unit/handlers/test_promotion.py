@@ -1,18 +1,15 @@
 """Whatever changes a champion: once, in turn, finished or undone, and on record."""
 
 from datetime import timedelta
-from itertools import combinations
 
 import pytest
 
 from shared.domain.run import Lock, Purpose, State
 from shared.errors import IllegalTransition, NoChampion, NotFound, Refused, Unavailable
 from shared.handlers import messages
-from shared.handlers.project_audit import AUDIT_TABLE
 from shared.ports import Commit
 from tests.fakes.duel import ANA, duel, live, run_of
-from tests.fakes.fuse import Fuse, Killed
-from tests.fakes.loop import FakeLoop, fair, resting
+from tests.fakes.loop import FakeLoop, fair
 from tests.fakes.samples import MODEL, alert_of
 
 
@@ -104,7 +101,7 @@ def test_a_champion_changed_by_hand_after_the_intent_is_left_alone():
 
     def before():
         calls.append(1)
-        if len(calls) == 3:  # champion, challenger, promote
+        if len(calls) == 4:  # champion, challenger, the one before, promote
             raise Unavailable("away")
         return faults_before()
 
@@ -119,6 +116,7 @@ def test_a_champion_changed_by_hand_after_the_intent_is_left_alone():
 
     assert run_of(loop).reason == f"the champion was changed to version {version} meanwhile"
     assert champion(loop) == version
+    assert loop.ports.registry.challenger(MODEL) is None
 
 
 def test_a_promotion_that_the_registry_refuses_is_undone_and_says_so(monkeypatch):
@@ -139,6 +137,48 @@ def test_a_promotion_that_the_registry_refuses_is_undone_and_says_so(monkeypatch
     assert "everything is as before: no more aliases" in run.reason
     assert champion(loop) == "1"
     assert not loop.breaches()
+
+
+@pytest.mark.parametrize("half", [True, False], ids=["half done", "not begun"])
+def test_an_undone_promotion_leaves_who_was_the_champion_before_as_it_was(monkeypatch, half):
+    loop = ready()
+    registry, real = loop.ports.registry, loop.ports.registry.promote
+    older = loop.add_version(fair)
+    registry.promote(MODEL, older)
+    registry.promote(MODEL, "1")
+
+    def refuse(model, version):
+        if half:
+            real(model, version)
+        raise Refused("no more aliases", code="INVALID_STATE")
+
+    monkeypatch.setattr(registry, "promote", refuse)
+
+    loop.drain()
+
+    assert run_of(loop).state is State.REJECTED
+    assert champion(loop) == "1"
+    assert registry.previous(MODEL).version == older
+    assert registry.challenger(MODEL) is None
+    assert registry.version(MODEL, "2").aliases == frozenset()
+
+
+def test_a_first_champion_that_the_registry_refuses_half_way_does_not_serve(monkeypatch):
+    loop = fresh()
+    registry, real = loop.ports.registry, loop.ports.registry.promote
+
+    def half(model, version):
+        real(model, version)
+        raise Refused("no more aliases", code="INVALID_STATE")
+
+    monkeypatch.setattr(registry, "promote", half)
+
+    run = bootstrap(loop)
+    loop.drain()
+
+    assert run_named(loop, run.run_id).state is State.REJECTED
+    with pytest.raises(NoChampion):
+        champion(loop)
 
 
 def test_the_same_message_twice_promotes_once():
@@ -290,84 +330,6 @@ def test_a_rollback_makes_no_trigger_wait():
     receipt = loop.receive(alert_of(7, fired_at=loop.ports.clock.now()))
 
     assert receipt.decision == "accepted"
-
-
-# --- whatever breaks --------------------------------------------------------------------------
-
-SCENES = ("promotion", "rollback", "bootstrap")
-
-
-def play(scene: str, fuse: Fuse, *, redelivers: bool = True):
-    """Prepare a scene undisturbed, then carry it out with the fuse in every port."""
-    loop = fresh() if scene == "bootstrap" else ready()
-    if scene == "rollback":
-        loop.drain()
-        begun = roll_back(loop)
-    run = (
-        begun if scene == "rollback" else bootstrap(loop) if scene == "bootstrap" else run_of(loop)
-    )
-    loop.redelivers = redelivers
-    loop._wire({name: fuse.tap(name, port) for name, port in vars(loop.ports).items()})
-    loop.drain()
-    loop.settle()
-    return loop, run.run_id
-
-
-def broken_promises(loop, run_id, scene):
-    run = run_named(loop, run_id)
-    wanted = {"promotion": "2", "rollback": "1", "bootstrap": "1"}[scene]
-    projected = [row["sequence"] for row in loop.ports.tables.read(AUDIT_TABLE)]
-    kept = {
-        f"ends in {run.state}: {run.reason}": run.state is State.PROMOTED,
-        f"the champion is {champion(loop)}": champion(loop) == wanted,
-        "is not at rest": resting(run),
-        "has a broken chain": not loop.breaches(),
-        "has not one outcome": loop.actions().count("model.promoted/success")
-        == (2 if scene == "rollback" else 1),
-        "has not one intent": loop.actions().count("model.promote/intent")
-        == (2 if scene == "rollback" else 1),
-        "left the lock": not loop.ports.store.snapshot(MODEL, "run-none").lock.run_id,
-        "is not projected as written": projected
-        == [row["sequence"] for row in loop.ports.store.chain(MODEL)],
-        "gave a message up": not loop.poison,
-        "told nobody": bool(loop.ports.notifier.sent),
-    }
-    if scene == "rollback":
-        states = [other.state for other in loop.runs()]
-        kept["left the displaced run"] = states.count(State.ROLLED_BACK) == 1
-    return [promise for promise, held in kept.items() if not held]
-
-
-@pytest.mark.parametrize("redelivers", [True, False], ids=["messages again", "sweeper alone"])
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("error", [Killed, Unavailable])
-@pytest.mark.parametrize("scene", SCENES)
-def test_whichever_call_breaks_it_is_carried_out_once(scene, error, after, redelivers):
-    whole = Fuse()
-    play(scene, whole)
-
-    broken = {}
-    for at in range(1, len(whole.calls) + 1):
-        loop, run_id = play(scene, Fuse(at, error=error, after=after), redelivers=redelivers)
-        faults = broken_promises(loop, run_id, scene)
-        if faults:
-            broken[at, whole.calls[at - 1]] = faults
-    assert not broken
-    assert len(whole.calls) > 10
-
-
-@pytest.mark.parametrize("scene", SCENES)
-def test_whichever_two_calls_break_it_is_carried_out_once(scene):
-    whole = Fuse()
-    play(scene, whole)
-
-    broken = {}
-    for pair in combinations(range(1, len(whole.calls) + 1), 2):
-        loop, run_id = play(scene, Fuse(*pair))
-        faults = broken_promises(loop, run_id, scene)
-        if faults:
-            broken[pair] = faults
-    assert not broken
 
 
 def test_a_promotion_that_stalled_is_sent_again_by_the_sweeper():

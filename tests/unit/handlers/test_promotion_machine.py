@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from shared.domain.actor import Actor
 from shared.domain.run import NEXT, Lock, Purpose, State
 from shared.errors import LoopError, Refused, Unavailable
-from shared.handlers.promotion import new_promotion
+from shared.handlers.promotion_start import new_promotion
 from shared.ports import Commit
 from tests.fakes.loop import fair
 from tests.fakes.samples import HOLDOUT_TABLE, MODEL, alert_of, holdout_rows

@@ -9,7 +9,8 @@ from shared.domain.run import Purpose, State
 from shared.errors import DataError
 from shared.handlers import messages
 from shared.handlers.project_audit import AUDIT_TABLE
-from shared.handlers.promotion import WAIT_SECONDS, new_promotion, send_to_promotion
+from shared.handlers.promotion import WAIT_SECONDS
+from shared.handlers.promotion_start import new_promotion, send_to_promotion
 from shared.handlers.sweep import Swept
 from tests.fakes.host import STALLED_AFTER
 from tests.fakes.loop import fair

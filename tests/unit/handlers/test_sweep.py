@@ -33,6 +33,15 @@ def put(loop, **changes):
     return loop.run()
 
 
+def put_all(loop, **changes):
+    """Change every run, as an end would; the model is free then."""
+    for run in loop.runs():
+        snapshot = loop.ports.store.snapshot(MODEL, run.run_id)
+        free = replace(snapshot.lock, run_id="")
+        ended = Commit(replace(run, **changes), free, (), snapshot.head)
+        loop.ports.store.commit(snapshot, ended)
+
+
 def sweep_at(loop, after):
     loop.ports.clock.set(START + after)
     return loop.sweep()
@@ -155,6 +164,26 @@ def test_a_model_that_cannot_be_read_keeps_no_other_from_being_swept(monkeypatch
 
     assert [m["model"] for m in sent(loop, messages.RETRAIN_RUNS)] == ["flight-cancel"]
     assert len(sent(loop, messages.AUDIT_ROWS)) == 2
+
+
+def test_a_run_that_cannot_be_sent_keeps_no_other_from_being_sent(monkeypatch):
+    loop = FakeLoop(catalogue_of(model_document(policy={"cooldown_days": {"drift": 0}})))
+    for number in (1, 2):
+        loop.receive(alert_of(number, fired_at=loop.ports.clock.now()))
+        put_all(loop, state=State.REJECTED)
+    send, first = loop.ports.queues.send, loop.runs()[0].run_id
+
+    def broken(queue, message, **how):
+        if message.get("run_id") == first:
+            raise Unavailable("no")
+        send(queue, message, **how)
+
+    monkeypatch.setattr(loop.ports.queues, "send", broken)
+
+    with pytest.raises(Unavailable):
+        sweep_at(loop, timedelta(hours=1))
+
+    assert [m["run_id"] for m in sent(loop, messages.NOTICES)] == [loop.runs()[1].run_id]
 
 
 def test_sweeping_twice_is_harmless(loop):

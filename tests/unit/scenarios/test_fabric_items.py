@@ -21,9 +21,9 @@ def read(path):
 
 
 def definitions(notebook, tmp_path):
-    """What the notebook's first two code cells define: parameters, names and windows."""
+    """What the notebook's first three code cells define: parameters, names and windows."""
     lines = notebook.read_text(encoding="utf-8").splitlines()
-    head = lines[: parse("\n".join(lines))[2].line - 2]
+    head = lines[: parse("\n".join(lines))[3].line - 2]
     path = tmp_path / "notebook-content.py"
     path.write_text("\n".join(head), encoding="utf-8")
     return execute(path, {})

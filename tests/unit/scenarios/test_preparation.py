@@ -1,17 +1,23 @@
 """The slot scenario end to end: prepared, retrained, advanced, and restored from the cache."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from importlib import metadata
+from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pytest
 from deltalake import DeltaTable
 
+from local.fabric_simulator.items import Items
 from local.scenarios import SCENARIOS, Paths
 from local.scenarios.base import PROJECT, notebook_environment
+from shared.domain.naming import run_advice
 
 SCENARIO = SCENARIOS["slot-revenue"]
 SPEC = SCENARIO.spec
@@ -26,11 +32,14 @@ pytestmark = [
 
 def retrain(workdir, folder, run_id="run-1"):
     given = {"run_id": run_id, "model": SPEC.model_name, "as_of": SPEC.alarm_at.isoformat()}
+    return notebook(workdir, folder, SPEC.notebook_path, given)
+
+
+def notebook(workdir, folder, path, given):
     file = folder / "parameters.json"
     file.write_text(json.dumps(given), encoding="utf-8")
-    notebook = str(SPEC.notebook_path)
     return subprocess.run(
-        [sys.executable, "-m", "local.notebook_runner", notebook, "--parameters", str(file)],
+        [sys.executable, "-m", "local.notebook_runner", str(path), "--parameters", str(file)],
         env=os.environ | notebook_environment(workdir) | {"GIT_SHA": "abc123"},
         cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -144,8 +153,75 @@ def test_a_candidate_carries_the_evidence_of_its_training(workdir, tmp_path):
     assert tags["retrain_run_id"] == "run-1"
     assert datetime.fromisoformat(tags["training_end"]) == SPEC.alarm_at - SPEC.label_lag
     assert tags["git_sha"] == "abc123"
-    assert tags["holdout_table"] == SPEC.tables.holdout
+    assert tags["holdout_table"] == SPEC.tables.holdout.replace("/", ".")
     assert {"branch", "author", "intent", "domain", "cost_center", "task"} <= set(tags)
+
+
+@pytest.fixture
+def first_run(prepared):
+    """The run that trained the first champion."""
+    version = client(prepared).get_model_version(SPEC.model_name, "1")
+    return client(prepared).get_run(version.run_id)
+
+
+def test_a_run_is_on_record_so_that_it_can_be_made_again(prepared, first_run):
+    data, version = first_run.data, client(prepared).get_model_version(SPEC.model_name, "1")
+
+    folder = Path(first_run.info.artifact_uri)
+    lock = (folder / "environment.lock.txt").read_text("utf-8")
+    signature = mlflow.models.Model.load(
+        client(prepared).get_model_version_download_uri(SPEC.model_name, "1")
+    ).signature
+    facts = DeltaTable(str(prepared.lakehouse / SPEC.tables.facts))
+    assert f"scikit-learn=={metadata.version('scikit-learn')}\n" in lock
+    digest = hashlib.sha256(lock.encode()).hexdigest()
+    assert digest == data.tags["environment_lock_sha256"]
+    assert digest == version.tags["environment_lock_sha256"]
+    assert data.params["training_data_table"] == version.tags["training_data_table"]
+    assert data.params["training_data_table"].endswith(SPEC.tables.facts.rpartition("/")[2])
+    assert 0 <= int(data.params["training_data_version"]) <= facts.version()
+    assert data.params["git_sha"] == data.tags["git_sha"]
+    assert {"rmse", "mae", "r2", "ece", "baseline_rmse"} <= set(data.metrics)
+    assert {"branch", "author", "intent", "domain", "cost_center"} <= set(data.tags)
+    assert signature.inputs.input_names() == COLUMNS.features
+
+
+def test_the_search_is_on_record_as_nested_runs_and_what_serves_was_kept(prepared, first_run):
+    run_id = f"{SPEC.name}-first-champion"
+    trials = client(prepared).search_runs(
+        [first_run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{first_run.info.run_id}'"
+    )
+
+    by_name = {trial.info.run_name: trial.data for trial in trials}
+    kept = by_name[f"{run_id}-trial-0"]
+    assert len(by_name) == 4
+    assert all(run_advice(name, run_id) == "" for name in [*by_name, first_run.info.run_name])
+    assert {data.tags["intent"] for data in by_name.values()} == {"exploratory"}
+    assert kept.params.items() <= first_run.data.params.items()
+    assert kept.metrics["rmse"] == first_run.data.metrics["rmse"]
+    assert kept.metrics["rmse"] <= min(d.metrics["rmse"] for d in by_name.values()) / 0.98
+
+
+def test_the_scoring_pipeline_answers_as_the_scenario_does(workdir, tmp_path):
+    day, log = "2026-04-28", SPEC.tables.predictions
+    before = rows(workdir, log, business_date=day).sort_values(COLUMNS.id)
+    DeltaTable(str(workdir.lakehouse / log)).delete(f"business_date = '{day}'")
+    items = Items(PROJECT / "infra" / "fabric")
+    (pipeline,) = (each for each in items.all() if each.name == "pl_batch_score_slot_revenue")
+    (activity,) = pipeline.activities
+
+    given = activity.resolve(pipeline.values({"day": day, "as_of": "2026-05-01T04:00Z"}), "run")
+    done = notebook(workdir, tmp_path, items.notebook(activity.notebook_id).source, given)
+
+    after = rows(workdir, log, business_date=day).sort_values(COLUMNS.id)
+    same = [COLUMNS.id, COLUMNS.timestamp, *COLUMNS.features, COLUMNS.prediction, "model_version"]
+    assert done.returncode == 0, done.stderr
+    assert "200 rows scored by version 1, the champion" in done.stdout
+    assert "nobody is the challenger" in done.stdout
+    pd.testing.assert_frame_equal(
+        after[same].reset_index(drop=True), before[same].reset_index(drop=True)
+    )
+    assert set(after["retrain_run_id"]) == {f"{SPEC.name}-first-champion"}
 
 
 def test_time_passing_twice_to_the_same_moment_adds_nothing(workdir):
