@@ -81,6 +81,7 @@ param modelSettings object = {}
 param appSettings object = {}
 
 @description('App settings whose value is a secret of the vault: setting name to secret name.')
+#disable-next-line secure-secrets-in-params // names of secrets, not secrets
 param secretSettings object = {}
 
 @secure()

@@ -127,7 +127,7 @@ class _Demo:
         run = wait_for("a verdict", self._at_rest, seconds=RUN_SECONDS)
         self.teller.say(f"gates judged version {run.version or '?'}: [bold]{run.state}[/]")
         for gate in self._gates():
-            self.teller.say(f"  {gate['gate']:<12} {gate['verdict']:<5} {gate['reason']}")
+            self.teller.say(f"  {gate['gate']:<16} {gate['verdict']:<5} {gate['reason']}")
         wait_for("the notice and the audit row", self._told, seconds=CHECK_SECONDS)
 
     def _next_check(self) -> None:

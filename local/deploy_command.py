@@ -137,23 +137,24 @@ def planned_lines(env: str) -> tuple[list[Line], PriceList]:
     return lines_of(planned_resources(load_project(), env, environment), prices), prices
 
 
-def _indented(kind: str) -> str:
-    """Show ``Microsoft.A/b/c`` as ``c`` below ``A/b``."""
-    top, *below = kind.removeprefix("Microsoft.").split("/")
-    depth = len(below) - 1
-    return "  " * depth + below[-1] if depth else f"{top}/{below[0]}"
+def _described(line: Line) -> str:
+    """Show ``Microsoft.A/b/c`` as ``c`` below ``A/b``, and below it its names and SKU."""
+    top, *below = line.type.removeprefix("Microsoft.").split("/")
+    indent = "  " * (len(below) - 1)
+    kind = below[-1] if indent else f"{top}/{below[0]}"
+    facts = [*line.names, *([f"SKU: {line.sku}"] if line.sku else [])]
+    return "\n".join([f"{indent}[bold]{kind}[/]", *(f"{indent}  {each}" for each in facts)])
 
 
 def _show(env: str, lines: Sequence[Line], prices: PriceList) -> None:
     table = Table(title=f"{env}: what would be created")
-    table.add_column("Type", no_wrap=True)
-    table.add_column("Name", overflow="fold")
-    for column in ("SKU", "Why, and what it costs by use", "USD"):
-        table.add_column(column, justify="right" if column == "USD" else "left", overflow="fold")
+    table.add_column("Type, names, SKU", no_wrap=True)
+    table.add_column("Why, and what it costs by use", overflow="fold")
+    table.add_column("USD", justify="right", no_wrap=True)
     for each in lines:
         why = f"{each.why}; {each.by_use}" if each.by_use else each.why
         cost = f"{each.monthly:.2f}" if each.monthly else "-"
-        table.add_row(_indented(each.type), "\n".join(each.names), each.sku, why, cost)
+        table.add_row(_described(each), why, cost)
     console.print(table)
     total = sum(each.monthly for each in lines)
     console.print(f"At rest: {total:.2f} USD a month ({prices.region}, read {prices.read}).")

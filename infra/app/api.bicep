@@ -31,6 +31,7 @@ param logsEndpoint string
 param logsRuleId string
 param logsStream string
 param vaultUri string
+#disable-next-line secure-secrets-in-params // names of secrets, not secrets
 param secretSettings object
 param alertCallers string
 param entraClientId string

@@ -5,7 +5,6 @@ yet run live.
 """
 
 import os
-import sys
 
 from register_app import register, run
 
@@ -32,4 +31,4 @@ def remember(name: str, value: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

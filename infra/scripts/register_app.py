@@ -9,7 +9,6 @@ import argparse
 import json
 import shutil
 import subprocess
-import sys
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -61,7 +60,12 @@ def describe(application: Mapping[str, Any], roles: list[dict[str, Any]]) -> Non
     path, there = f"/applications/{application['id']}", application.get("api", {})
     scopes = with_ours(there.get("oauth2PermissionScopes", []), [scope()])
     mine = next(each["id"] for each in scopes if each["value"] == SCOPE)
-    api = {"requestedAccessTokenVersion": 2, "oauth2PermissionScopes": scopes}
+    clients = there.get("preAuthorizedApplications", [])
+    api = {
+        "requestedAccessTokenVersion": 2,
+        "oauth2PermissionScopes": scopes,
+        "preAuthorizedApplications": clients,
+    }
     graph(
         "PATCH",
         path,
@@ -72,7 +76,6 @@ def describe(application: Mapping[str, Any], roles: list[dict[str, Any]]) -> Non
             "appRoles": roles,
         },
     )
-    clients = there.get("preAuthorizedApplications", [])
     if AZURE_CLI not in {each["appId"] for each in clients}:
         clients = [*clients, {"appId": AZURE_CLI, "delegatedPermissionIds": [mine]}]
         graph("PATCH", path, {"api": {**api, "preAuthorizedApplications": clients}})
@@ -166,4 +169,4 @@ def run(program: str, *arguments: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

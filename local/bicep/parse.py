@@ -94,8 +94,9 @@ class _File:
                 self._declare(self._file.resources, node)
             case "module_declaration":
                 self._declare(self._file.modules, node)
-            case "comment":
-                self._comments.append(text_of(node).lstrip("/ "))
+            case "comment" | "diagnostic_comment":
+                self._comments.append(text_of(node).lstrip("/# "))
+                return
             case other:
                 raise BicepError(f"{self._file.path}:{line_of(node)}: {other} is not known here")
         self._decorators = {}

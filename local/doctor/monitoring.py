@@ -72,9 +72,9 @@ def resources(group: Group, rules: Sequence[str], address: str) -> list[Check]:
 
 
 def _rules(found: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> str:
-    by_name = {str(rule.get("name", "")): rule.get("properties", {}) for rule in found}
+    by_name = {str(each.get("name", "")).casefold(): each.get("properties", {}) for each in found}
     for name in wanted:
-        mine = next((rule for have, rule in by_name.items() if have.startswith(name)), None)
+        mine = by_name.get(name.casefold())
         if mine is None:
             raise fail(f"there is no rule {name}", DEPLOY)
         if mine.get("enabled") is False:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
 from local.doctor.azure import READER, Group
 from local.doctor.findings import Check, Finding, Status, fail
+from shared.adapters.job_targets import check_targets
 from shared.catalogue import Catalogue, load_catalogue
 from shared.config import Settings, load_settings
 from shared.errors import ConfigError
@@ -14,6 +17,8 @@ GROUP: Final = "settings"
 VERSION: Final = "2023-12-01"
 """Of the sites API. Source: Microsoft.Web, config/configreferences."""
 _REFERENCE: Final = "@Microsoft.KeyVault("
+_UNREAD: Final = "https://secret.invalid"
+"""Stands for a secret that only the app can read; no name ends in .invalid (RFC 2606)."""
 
 
 def read(
@@ -21,16 +26,35 @@ def read(
 ) -> tuple[Settings | None, Catalogue | None, list[Finding]]:
     """Read settings and catalogue; each fault is a finding of its own."""
     try:
-        settings = load_settings(environment)
+        settings = load_settings(without_references(environment))
     except ConfigError as error:
         return None, None, _faults("app settings", error, "set it on the function app")
     found = [Finding(GROUP, "app settings", Status.OK, "complete and well-formed")]
     try:
         catalogue = load_catalogue(root / settings.models_file, environment)
+        check_targets(settings, catalogue)
     except ConfigError as error:
-        return settings, None, [*found, *_faults("catalogue", error, "correct models.yaml")]
+        remedy = "correct models.yaml, or set what it names on the function app"
+        return settings, None, [*found, *_faults("catalogue", error, remedy)]
     names = ", ".join(model.name for model in catalogue.models)
     return settings, catalogue, [*found, Finding(GROUP, "catalogue", Status.OK, names)]
+
+
+def without_references(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give the settings with an address that leads nowhere for each secret kept in a vault.
+
+    What the Azure CLI lists is the reference; the app itself is given the secret.
+    """
+    secrets = {str(f.alias) for f in Settings.model_fields.values() if f.annotation is SecretStr}
+    return {
+        name: _UNREAD if name in secrets and refers(value) else value
+        for name, value in environment.items()
+    }
+
+
+def refers(value: str) -> bool:
+    """Tell whether a setting's value names a vault's secret."""
+    return value.startswith(_REFERENCE)
 
 
 def _faults(name: str, error: ConfigError, remedy: str) -> list[Finding]:
@@ -61,7 +85,7 @@ def _timers(environment: Mapping[str, str]) -> str:
 
 def _references(environment: Mapping[str, str], group: Group) -> str:
     """Ask whether the platform could read the secrets that settings refer to."""
-    names = sorted(name for name, value in environment.items() if value.startswith(_REFERENCE))
+    names = sorted(name for name, value in environment.items() if refers(value))
     if not names:
         return "no setting refers to a vault"
     site = group.named("AZURE_FUNCTION_NAME")

@@ -9,6 +9,7 @@ from local.doctor.findings import Check, warn
 from shared.adapters import blob_evidence, blob_profiles, table_marks, table_store
 from shared.adapters.azure_errors import azure_errors
 from shared.adapters.blob_container import container_client
+from shared.errors import ConfigError
 from shared.handlers import messages
 
 if TYPE_CHECKING:
@@ -133,3 +134,7 @@ def _read(subject: str, call: Callable[[], T]) -> T | None:
             return call()
         except ResourceNotFoundError:
             return None
+        except ValueError as error:
+            # without its words: they may hold the connection string
+            message = "AzureWebJobsStorage: no connection string and no addresses of an account"
+            raise ConfigError(message, subject="AzureWebJobsStorage") from error

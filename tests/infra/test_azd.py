@@ -12,6 +12,7 @@ from shared.config import Settings
 
 ROOT = INFRA.parent
 BEFORE, DOWN = INFRA / "scripts/before_provision.py", INFRA / "scripts/before_down.py"
+REGISTER = INFRA / "scripts/register_app.py"
 DEFAULTS = {str(field.alias): field.default for field in Settings.model_fields.values()}
 
 AZ = """
@@ -30,6 +31,10 @@ body = json.loads(options.get("--body", "{}"))
 kind, _, rest = path.partition("?")
 if options["--method"] == "PATCH":
     [found] = [each for each in state["applications"] if kind.endswith(each["id"])]
+    scopes = {each["id"] for each in found.get("api", {}).get("oauth2PermissionScopes", [])}
+    for client in body.get("api", {}).get("preAuthorizedApplications", []):
+        if not scopes >= set(client["delegatedPermissionIds"]):
+            sys.exit("there is no such scope")
     found |= body
 elif options["--method"] == "POST":
     key = kind.removesuffix("/$ref")
@@ -74,9 +79,9 @@ def world(tmp_path):
     return tmp_path
 
 
-def hook(script, world, **further):
+def hook(script, world, *arguments, **further):
     environment = {"PATH": str(world), "FAKE_HOME": str(world), "AZURE_ENV_NAME": "test", **further}
-    command = [sys.executable, str(script)]
+    command = [sys.executable, "-B", str(script), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -123,11 +128,11 @@ def test_the_app_is_registered_with_its_roles_and_azure_monitor_is_admitted(worl
     state, remembered = read(world, "state.json"), read(world, "azd.json")
     [application] = state["applications"]
     assert application["identifierUris"] == [f"api://{application['appId']}"]
-    assert application["api"] == {"requestedAccessTokenVersion": 2}
-    assert {role["value"] for role in application["appRoles"]} == {
-        DEFAULTS["ACTION_GROUP_ROLE"],
-        DEFAULTS["APPROVER_ROLE"],
-        DEFAULTS["OPERATOR_ROLE"],
+    assert application["api"]["requestedAccessTokenVersion"] == 2
+    assert {role["value"]: role["allowedMemberTypes"] for role in application["appRoles"]} == {
+        DEFAULTS["ACTION_GROUP_ROLE"]: ["Application"],
+        DEFAULTS["APPROVER_ROLE"]: ["User"],
+        DEFAULTS["OPERATOR_ROLE"]: ["User", "Application"],
     }
     assert remembered["ENTRA_CLIENT_ID"] == application["appId"]
     assert remembered["ENTRA_OBJECT_ID"] == application["id"]
@@ -147,6 +152,47 @@ def test_a_second_time_makes_nothing_twice(world):
 
     assert done.returncode == 0, done.stderr
     assert read(world, "state.json") == first
+
+
+def test_people_get_tokens_for_the_app_by_the_azure_cli(world):
+    hook(BEFORE, world, RETRAIN_LOOP_ALERT_RECEIVER="entra")
+
+    api = read(world, "state.json")["applications"][0]["api"]
+    [scope], [client] = api["oauth2PermissionScopes"], api["preAuthorizedApplications"]
+    assert (scope["value"], scope["type"], scope["isEnabled"]) == (
+        "user_impersonation",
+        "User",
+        True,
+    )
+    assert client["appId"] == "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+    assert client["delegatedPermissionIds"] == [scope["id"]]
+
+
+def test_an_administrator_registers_the_app_for_somebody_else(world):
+    done = hook(REGISTER, world, "retrain-loop-prod")
+
+    assert done.returncode == 0, done.stderr
+    [application] = read(world, "state.json")["applications"]
+    assert application["displayName"] == "retrain-loop-prod"
+    assert done.stdout.splitlines() == [
+        f"azd env set ENTRA_CLIENT_ID {application['appId']}",
+        f"azd env set ENTRA_OBJECT_ID {application['id']}",
+    ]
+    assert read(world, "azd.json") == {}
+
+
+def test_what_somebody_else_admitted_stays(world):
+    hook(REGISTER, world, "retrain-loop-test")
+    state = read(world, "state.json")
+    api = state["applications"][0]["api"]
+    other = {"appId": "other", "delegatedPermissionIds": [api["oauth2PermissionScopes"][0]["id"]]}
+    api["preAuthorizedApplications"].append(other)
+    (world / "state.json").write_text(json.dumps(state))
+
+    done = hook(REGISTER, world, "retrain-loop-test")
+
+    assert done.returncode == 0, done.stderr
+    assert read(world, "state.json") == state
 
 
 def test_a_registration_that_is_known_is_left_alone(world):

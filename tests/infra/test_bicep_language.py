@@ -4,6 +4,7 @@ import pytest
 
 from local.bicep.evaluation import evaluate, parameters_of
 from local.bicep.functions import Unknown
+from local.bicep.parse import parse_file
 from local.bicep.project import load_project
 from local.bicep.syntax import BicepError
 
@@ -76,6 +77,16 @@ def test_what_only_azure_knows_stays_a_placeholder(outputs):
     assert isinstance(found["id"], Unknown)
     assert (str(found["id"]), found["n"]) == ("{other.id}", "other")
     assert str(found["url"]) == "x/{other.properties.u}"
+
+
+def test_a_remark_parts_no_parameter_from_what_is_said_of_it(tmp_path):
+    path = tmp_path / "main.bicep"
+    path.write_text(
+        "@allowed([\n  'a'\n])\n// why\n#disable-next-line no-unused-params // because\n"
+        "param word string\n"
+    )
+
+    assert parse_file(path).parameters["word"].allowed == ("a",)
 
 
 def test_a_module_is_given_its_parameters_and_gives_its_outputs(tmp_path):
