@@ -84,7 +84,8 @@ def _app(console: Console) -> "App":
     from shared.config import load_settings
 
     settings = load_settings(os.environ)
-    return App(settings, load_catalogue(APP_FOLDER / settings.models_file, os.environ))
+    catalogue = load_catalogue(APP_FOLDER / settings.models_file, os.environ)
+    return App(settings, catalogue.with_approval() if settings.require_approval else catalogue)
 
 
 def _check(app: "App", name: str, console: Console, *, write_card: bool) -> "Report":

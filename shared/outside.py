@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+    from shared.adapters.eventhouse import Eventhouse
     from shared.adapters.fabric_registry import FabricRegistry
     from shared.adapters.kql_source import KqlClient
     from shared.adapters.lakehouse import Lakehouse
@@ -197,20 +198,24 @@ class Outside:
         return KqlProfiles(self.log_analytics, limit=self.settings.kql_characters)
 
     def _eventhouse_profiles(self) -> "ProfileSource":
-        from shared.adapters.eventhouse import Eventhouse
         from shared.adapters.kql_source import KqlProfiles
 
-        place = Eventhouse(
-            self.credential,
-            seconds=self.settings.kql_seconds,
-            local=self.settings.auth_mode == "local",
-        )
-        return KqlProfiles(place, limit=self.settings.kql_characters)
+        return KqlProfiles(self.eventhouse, limit=self.settings.kql_characters)
 
     def _spark_profiles(self) -> "ProfileSource":
         from shared.adapters.spark_profiles import SparkProfiles
 
         return SparkProfiles(self.tables, self.jobs, self.clock)
+
+    @cached_property
+    def eventhouse(self) -> "Eventhouse":
+        from shared.adapters.eventhouse import Eventhouse
+
+        return Eventhouse(
+            self.credential,
+            seconds=self.settings.kql_seconds,
+            local=self.settings.auth_mode == "local",
+        )
 
     @cached_property
     def log_analytics(self) -> "LogAnalytics":

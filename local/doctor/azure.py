@@ -11,6 +11,7 @@ from local.doctor.identity import ARM_SCOPE
 READER: Final = "az role assignment create --role Reader --assignee <you> --scope <the group>"
 DEPLOY: Final = "deploy it: azd provision"
 _NEEDED: Final = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP")
+_NONE: Final = "the local stack has none"
 
 
 @dataclass(frozen=True)
@@ -20,18 +21,23 @@ class Group:
     asking: Asking
     environment: Mapping[str, str]
 
+    @property
+    def known(self) -> bool:
+        """Tell whether the resource manager will be asked."""
+        return not self.asking.local and all(self.environment.get(name) for name in _NEEDED)
+
     def listed(self, path: str, version: str, condition: str = "") -> list[Mapping[str, Any]]:
         """Give the ``value`` of a list under ``providers``; ``condition`` is an OData filter.
 
         Raises:
             Verdict: SKIP, where the settings name no resource group.
         """
-        missing = [name for name in _NEEDED if not self.environment.get(name)]
         if self.asking.local:
-            raise skip("the local stack has none")
-        if missing:
+            raise skip(_NONE)
+        if not self.known:
+            missing = [name for name in _NEEDED if not self.environment.get(name)]
             raise skip(f"not set: {', '.join(missing)}")
-        base = self.environment.get("AZURE_MANAGEMENT_URL", "https://management.azure.com")
+        base = self.environment.get("AZURE_MANAGEMENT_URL") or "https://management.azure.com"
         subscription, group = (self.environment[name] for name in _NEEDED)
         place = f"{base.rstrip('/')}/subscriptions/{subscription}/resourceGroups/{group}"
         params = {"api-version": version} | ({"$filter": condition} if condition else {})
@@ -39,7 +45,9 @@ class Group:
         return list(body.get("value", []))
 
     def named(self, name: str) -> str:
-        """Give a setting; skips where it is not set."""
+        """Give a setting; skips where it is not set, and where there are no resources."""
+        if self.asking.local:
+            raise skip(_NONE)
         found = self.environment.get(name, "")
         if not found:
             raise skip(f"not set: {name}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from local.doctor.findings import Check, fail, warn
 from shared.domain.tables import TABLES, Table
-from shared.errors import LoopError, NoChampion, NotFound, NoTable, Refused, Unavailable
+from shared.errors import LoopError, NoChampion, NoTable, NotFound, Refused, Unavailable
 
 if TYPE_CHECKING:
     from shared.adapters.lakehouse import Lakehouse
@@ -96,14 +96,13 @@ def _needed(model: "Model") -> Mapping[str, frozenset[str]]:
     columns, data = model.columns, model.data
     features = {columns.id, columns.timestamp, *model.feature_names}
     known = {columns.actual_timestamp} if columns.actual_timestamp else set()
-    wanted = {
+    served = features | {columns.prediction, columns.model_version}
+    return {
         data.actuals: frozenset({columns.id, columns.actual, *known}),
         data.holdout: frozenset(features | {columns.actual}),
+        # wherever profiles come from: the gates read them here in every case
+        data.predictions: frozenset(served),
     }
-    if data.source == "delta":
-        served = features | {columns.prediction, columns.model_version}
-        wanted[data.predictions] = frozenset(served)
-    return wanted
 
 
 def _read(

@@ -1,6 +1,7 @@
 """Fabric: the workspace, each model's item, the capacity; by reads alone."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from local.doctor.findings import Check, fail, skip, warn
@@ -8,10 +9,11 @@ from shared.adapters.fabric_http import FabricHttp
 from shared.errors import NotFound, Refused
 
 if TYPE_CHECKING:
-    from shared.catalogue import Catalogue, FabricItems
+    from shared.catalogue import Catalogue, Model
 
 GROUP: Final = "Fabric"
-_TYPES: Final = {"pipeline": "DataPipeline", "notebook": "Notebook", "spark": "SparkJobDefinition"}
+_PIPELINE: Final = "DataPipeline"
+_TYPES: Final = {"pipeline": _PIPELINE, "notebook": "Notebook", "spark": "SparkJobDefinition"}
 _ROLE: Final = (
     "give the identity the role Contributor in the workspace (Manage access), and have the tenant "
     "setting 'Service principals can call Fabric public APIs' include it"
@@ -19,25 +21,46 @@ _ROLE: Final = (
 _ID: Final = "is the id right? it stands in the item's address in the portal; check the settings"
 
 
+@dataclass(frozen=True)
+class _Item:
+    """One item that a model names.
+
+    Attributes:
+        what: what it is to the model.
+        kind: the type Fabric must say it has.
+        source: the key of models.yaml that says so.
+    """
+
+    what: str
+    workspace: str
+    id: str
+    kind: str
+    source: str
+
+
 def checks(http: FabricHttp, catalogue: "Catalogue") -> list[Check]:
-    """Give a check for each workspace, its capacity, and each model's item."""
+    """Give a check for each workspace, its capacity, and each item that a model names."""
     workspaces = sorted({model.fabric.workspace_id.casefold() for model in catalogue.models})
     found = []
     for each in workspaces:
         found += [_workspace(http, each), _capacity(http, each)]
-    for model in catalogue.models:
-        if model.fabric.pipeline_id and model.job.target == "fabric":
-            found.append(_item(http, model.name, model.fabric))
-        else:
-            found.append(Check(GROUP, f"item of {model.name}", _elsewhere(model.job.target)))
+    return found + [_check(http, item) for model in catalogue.models for item in _items(model)]
+
+
+def _items(model: "Model") -> list[_Item]:
+    place, name = model.fabric.workspace_id, model.name
+    found = []
+    if model.job.target == "fabric":
+        kind = _TYPES[model.fabric.start_form.partition("_")[0]]
+        what, source = f"item of {name}", f"start_form {model.fabric.start_form}"
+        found.append(_Item(what, place, model.fabric.pipeline_id, kind, source))
+    if model.fabric.model_id is not None:
+        what = f"model item of {name}"
+        found.append(_Item(what, place, model.fabric.model_id, "MLModel", "fabric.model_id"))
+    if model.data.spark is not None and model.data.source == "spark":
+        what = f"profile pipeline of {name}"
+        found.append(_Item(what, place, model.data.spark.pipeline_id, _PIPELINE, "data.spark"))
     return found
-
-
-def _elsewhere(target: str) -> Any:
-    def look() -> str:
-        raise skip(f"its retrain runs elsewhere ({target})")
-
-    return look
 
 
 def _workspace(http: FabricHttp, workspace: str) -> Check:
@@ -73,18 +96,15 @@ def _running(capacity: Mapping[str, Any]) -> str:
             raise warn(told, "a state this check does not know; see the capacity in the portal")
 
 
-def _item(http: FabricHttp, model: str, items: "FabricItems") -> Check:
-    kind = items.start_form.partition("_")[0]
-
+def _check(http: FabricHttp, item: _Item) -> Check:
     def look() -> str:
-        path = f"workspaces/{items.workspace_id}/items/{items.pipeline_id}"
-        found = _document(http, path)
-        if found.get("type") != _TYPES[kind]:
-            message = f"is a {found.get('type')}, and start_form {items.start_form} wants another"
-            raise fail(message, f"name the id of a {_TYPES[kind]}, or change start_form")
-        return f"{found['type']} {found.get('displayName')!r}"
+        found = _document(http, f"workspaces/{item.workspace}/items/{item.id}")
+        if found.get("type") != item.kind:
+            message = f"is a {found.get('type')}, and {item.source} wants another"
+            raise fail(message, f"name the id of a {item.kind}, or change {item.source}")
+        return f"{item.kind} {found.get('displayName')!r}"
 
-    return Check(GROUP, f"item of {model}", look, _ROLE, _ID)
+    return Check(GROUP, item.what, look, _ROLE, _ID)
 
 
 def _document(http: FabricHttp, path: str) -> Mapping[str, Any]:

@@ -95,9 +95,7 @@ class KeptTokens:
         """Do nothing: the SDKs' credentials can be closed, so this one can."""
 
 
-def checks(
-    credential: "TokenCredential", scopes: Mapping[str, str], *, local: bool
-) -> list[Check]:
+def checks(credential: "TokenCredential", scopes: Mapping[str, str], *, local: bool) -> list[Check]:
     def look(scope: str) -> str:
         token = _token(credential, scope)
         return "the local stack's fixed token" if local else said_by(token, time.time())

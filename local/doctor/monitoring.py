@@ -11,7 +11,7 @@ from local.doctor.storage import assign
 
 if TYPE_CHECKING:
     from shared.adapters.kql_source import KqlClient
-    from shared.catalogue import Catalogue
+    from shared.catalogue import Catalogue, Model
     from shared.config import Settings
 
 GROUP: Final = "Azure Monitor"
@@ -54,6 +54,24 @@ def _query(workspace: "Callable[[str], KqlClient]", name: str) -> Check:
 
     role = assign("Log Analytics Data Reader", "the workspace")
     return Check(GROUP, f"log queries, workspace {name}", look, role)
+
+
+def eventhouses(
+    opened: "Callable[[Model], tuple[KqlClient, str]]", catalogue: "Catalogue"
+) -> list[Check]:
+    """Ask the database of each model whose profiles come from one."""
+    models = [model for model in catalogue.models if model.data.source == "eventhouse"]
+    return [_eventhouse(opened, model) for model in models]
+
+
+def _eventhouse(opened: "Callable[[Model], tuple[KqlClient, str]]", model: "Model") -> Check:
+    def look() -> str:
+        client, table = opened(model)
+        ((count,),) = client.rows(f"{table} | take 1 | count", {"Count": "long"})
+        return f"{table} answers" if count else f"{table} answers, and is empty"
+
+    role = "give the identity the role Viewer on the KQL database"
+    return Check(GROUP, f"Eventhouse of {model.name}", look, role, "check data.eventhouse")
 
 
 def resources(group: Group, rules: Sequence[str], address: str) -> list[Check]:

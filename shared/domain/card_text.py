@@ -9,11 +9,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~!])")
-_LEADING = re.compile(r"^(\d*)([-+=.)])")
+_LEADING = re.compile(r"^(\d+(?=[.)])|(?=[-+=]))([-+=.)])")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _WORDS = {">=": "at least", "<=": "at most", "<": "below"}
 UNDECLARED = "*Not declared in models.yaml.*"
 NONE_FOUND = "*Not known.*"
+LOSS = (
+    "Loss: the share by which the root mean squared error is above the champion's on the same rows;"
+    " below 0 it is smaller."
+)
 
 
 def text_of(card: Mapping[str, Any]) -> str:
@@ -168,6 +172,7 @@ def _slices(slices: Mapping[str, Any]) -> str:
         for part, found in parts.items()
     ]
     tables = [_table(("Slice", *map(plain, measures)), rows)] if rows else []
+    tables += [LOSS] if "loss" in measures else []
     tables += [_pairs(slices["others"])] if slices["others"] else []
     return "\n\n".join(tables) or NONE_FOUND
 

@@ -70,10 +70,10 @@ class WriteCard:
                 once the promotion has waited for ``PATIENCE``.
         """
         intent = self._intent(run)
-        at = datetime.fromisoformat(intent["event_ts"]) if intent else run.updated_at
+        if intent is None:
+            return self._gave_up(model, version, ["the ledger has no intent to promote it"])
+        at = datetime.fromisoformat(intent["event_ts"])
         try:
-            if intent is None:
-                raise DataError("the ledger has no intent to promote it", subject=run.run_id)
             return self._written(model, run, version, intent)
         except LoopError as error:
             if error.retry and self.journal.clock.now() - at < PATIENCE:

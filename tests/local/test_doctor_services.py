@@ -114,7 +114,7 @@ class NobodysRegistry(FakeRegistry):
 
 
 def test_a_registry_without_roles_fails_and_a_model_without_a_champion_is_warned_of():
-    able, champion = examine(data.registry_checks(NobodysRegistry(), catalogue_of()), seconds=5)
+    able, champion = examine(data.registry_checks(NobodysRegistry, catalogue_of()), seconds=5)
 
     assert able.status is Status.FAIL
     assert champion.status is Status.WARN
@@ -136,7 +136,7 @@ def write(root: Path, name: str, columns: Mapping[str, pa.DataType]) -> None:
 
 
 def lakehouse_says(lakehouse: Lakehouse) -> dict[str, Finding]:
-    found = examine(data.lakehouse_checks(lakehouse, catalogue_of()), seconds=60)
+    found = examine(data.lakehouse_checks(lambda: lakehouse, catalogue_of()), seconds=60)
     return {each.name: each for each in found}
 
 

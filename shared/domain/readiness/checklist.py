@@ -48,6 +48,7 @@ CHECKS: tuple[Check, ...] = (
     Check("On-call told", people.told),
     Check("Agreed by a person", people.agreed),
     Check("Code reviewed", lambda *_: people.by_hand("pull requests are not seen from here")),
+    Check("Cost dashboard", lambda *_: people.by_hand("who adds up the cost tags is not seen")),
     Check("Postmortem template", lambda *_: people.by_hand("for the first thirty days' review")),
 )
 """Every line. Source: the readiness checklists of the MLOps anchor and of the tutorial, step 20."""

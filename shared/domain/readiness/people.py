@@ -117,8 +117,8 @@ def told(_: Model, facts: Facts) -> Answer:
 
 def agreed(model: Model, facts: Facts) -> Answer:
     """Ask for a person's word on the version that serves, where one is needed."""
-    if not (model.regulated or model.public_safety):
-        return skipped("the model is neither regulated nor of public safety")
+    if not model.approval_required:
+        return skipped("the model is neither regulated nor of public safety, nor asks for approval")
     run = promotion(facts)
     if run is None:
         return failed("no run has promoted the version that serves", "bootstrap it by the loop")

@@ -115,11 +115,14 @@ def fairness(model: Model, facts: Facts) -> Answer:
 
 
 def card(model: Model, facts: Facts) -> Answer:
-    serving, row = known(facts.champion), known(facts.card)
-    by_loop = promotion(facts) is not None
-    remedy = f"loop ready {model.name} --write-card" if by_loop else "promote a version by the loop"
+    """Ask for the card of the promotion that the champion serves by, in table and version alike."""
+    serving, row, run = known(facts.champion), known(facts.card), promotion(facts)
+    remedy = f"loop ready {model.name} --write-card" if run else "promote a version by the loop"
     if row is None:
         return failed(f"version {serving.version} has no card in ml_model_cards", remedy)
+    if run is not None and row["run_id"] != run.run_id:
+        told = f"{run.run_id} promoted version {serving.version}, its newest card is of"
+        return failed(f"{told} {row['run_id']}", remedy)
     if serving.tags.get(SHA256_TAG) != row["card_sha256"]:
         return failed("the version does not carry the card of ml_model_cards", remedy)
     if row["undeclared"]:

@@ -83,14 +83,14 @@ def served_daily(_: Model, facts: Facts) -> Answer:
     ]
     if stale:
         return failed(listed(stale, most=3), "look at the batch that scores, or at the endpoint")
-    return passed(f"{len(rows)} checks in a row; {rows[-1]['note']}")
+    return passed(f"each of {len(rows)} checks found the day's rows; {rows[-1]['note']}")
 
 
 def triggers_answered(_: Model, facts: Facts) -> Answer:
     open_ones = [f"{row['trigger_id']} is {row['status']}" for row in known(facts.triggers)]
     if open_ones:
         return failed(listed(open_ones), "see loop runs: what became of the trigger's run")
-    return passed("every trigger in ml_retrain_triggers has come to its end")
+    return passed("no trigger in ml_retrain_triggers is open")
 
 
 def alert_rule(model: Model, facts: Facts) -> Answer:

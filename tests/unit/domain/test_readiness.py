@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.actor import KEY_HOLDER
 from shared.domain.endpoint import EndpointSignals
 from shared.domain.readiness.checklist import CHECKS, check
 from shared.domain.readiness.facts import (
@@ -44,6 +45,10 @@ TAGS = {
     "intent": "retrain",
     "model_card_sha256": "ab",
 }
+CARD = {
+    "run_id": "run-1", "card_sha256": "ab", "undeclared": "", "audit_id": "m/9",
+    "rai_risk_tier": "low",
+}  # fmt: skip
 LOG = {"workspace_id": "00000000-0000-4000-8000-000000000009", "value": "flight-delay"}
 REGULATED_MODEL = {
     "regulated": True,
@@ -103,7 +108,7 @@ def facts(**changes: Any) -> Facts:
         "inputs": ("distance",),
         "previous": None,
         "judgement": [gate("performance"), gate("fairness")],
-        "card": {"card_sha256": "ab", "undeclared": "", "audit_id": "m/9", "rai_risk_tier": "low"},
+        "card": CARD,
         "schemas": schemas,
         "checks": [verdict(back) for back in range(8)],
         "served": [served(back) for back in range(8)],
@@ -137,14 +142,17 @@ def test_a_model_with_proof_of_everything_is_ready():
     assert [(each.name, each.found) for each in found.lines if each.status is Status.FAIL] == []
     assert found.ready
     skipped = {each.name for each in found.lines if each.status is Status.SKIP}
-    assert skipped == {"Fairness", "Agreed by a person", "Code reviewed", "Postmortem template"}
+    assert skipped == {
+        *("Fairness", "Agreed by a person"),
+        *("Code reviewed", "Cost dashboard", "Postmortem template"),
+    }
 
 
 def test_a_regulated_model_with_proof_of_everything_is_ready_and_nothing_of_it_is_skipped():
     found = report(REGULATED_MODEL)
 
     assert found.ready
-    assert found.count(Status.SKIP) == 2
+    assert found.count(Status.SKIP) == 3
     agreed = line("Agreed by a person", REGULATED_MODEL)
     assert agreed.found == "ana@example.com, run.approved: because"
 
@@ -164,6 +172,8 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ("All gates passed", {"judgement": [gate("a"), gate("b", "ERROR")]}, "b ERROR"),
     ("Model card", {"card": None}, "version 2 has no card"),
     ("Model card", {"champion": tags(model_card_sha256="cd")}, "does not carry the card"),
+    ("Model card", {"card": CARD | {"run_id": "run-0"}}, "its newest card is of run-0"),
+    ("Model card", {"card": CARD | {"undeclared": "limits"}}, "does not declare limits"),
     ("Tables and schemas", {"schemas": dict.fromkeys(NEEDED)}, "ml_drift_metrics is not there"),
     ("Tables and schemas", {"schemas": {name: {} for name in NEEDED}}, "run_id is missing"),
     ("Drift checked daily", {"checks": []}, "no conclusive check on 2013-08-01"),
@@ -203,6 +213,7 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ("Audit holds", {"audit": Audited(6, 6, ("row 3 was changed",))}, "row 3 was changed"),
     ("Audit holds", {"audit": Audited(6, 5, ())}, "1 of 6 rows are not in the table"),
     ("Audit holds", {"audit": Audited(0, 0, ())}, "no row of this model"),
+    ("Audit kept", {"ledger": []}, "no row of this model"),
     ("Audit kept", {"ledger": [audit("x", 1, retention_class="none")]}, "1 of 1 rows are not kept"),
     ("Cost tags", {"champion": tags(cost_center="cc-8")}, "cost_center is cc-8, not cc-7"),
     ("Cost tags", {"champion": tags(intent="")}, "intent is missing"),
@@ -284,6 +295,35 @@ def test_a_regulated_model_that_no_person_has_agreed_to_is_not_ready():
     found = line("Agreed by a person", REGULATED_MODEL, ledger=[audit("model.promoted", 1)])
 
     assert (found.status, found.found) == (Status.FAIL, "no person has agreed to run-1")
+
+
+def test_asking_for_a_retrain_is_no_agreement_to_what_comes_of_it():
+    rows = [audit("run.requested", 1, subject_type="user", subject="ana@example.com")]
+
+    found = line("Agreed by a person", REGULATED_MODEL, ledger=rows)
+
+    assert (found.status, found.found) == (Status.FAIL, "no person has agreed to run-1")
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        {"subject_type": "user", "subject": KEY_HOLDER.name},
+        {"subject_type": "service_principal", "subject": "deployment"},
+    ],
+    ids=["a function key", "an application"],
+)
+def test_whoever_is_no_named_person_cannot_agree(who: dict[str, str]):
+    found = line("Agreed by a person", REGULATED_MODEL, ledger=[audit("run.bootstrap", 1, **who)])
+
+    assert found.status is Status.FAIL
+    assert found.found == f"run.bootstrap was asked for by {who['subject']}, which names no person"
+
+
+def test_where_approval_is_asked_for_by_the_catalogue_it_is_looked_for():
+    found = line("Agreed by a person", {"approval": {"mode": "required"}})
+
+    assert (found.status, found.found) == (Status.PASS, "ana@example.com, run.approved: because")
 
 
 def test_a_regulated_model_s_rows_must_be_kept_for_seven_years():

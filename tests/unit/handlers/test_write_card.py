@@ -215,6 +215,45 @@ def test_a_silence_that_outlasts_the_patience_does_not_keep_the_promotion_open(m
     assert outcome(loop)["model_card"]["trouble"] == "no answer"
 
 
+def test_a_defect_in_the_card_does_not_keep_the_promotion_open(monkeypatch):
+    loop = ready()
+    monkeypatch.setattr(write_card, "card_of", lambda *_: {}["no such part"])
+
+    loop.drain()
+
+    assert run_of(loop).state is State.PROMOTED
+    assert outcome(loop)["model_card"]["trouble"] == "a defect, KeyError: see the log"
+    assert not loop.breaches()
+
+
+def test_a_table_that_has_lost_its_card_is_told(monkeypatch):
+    loop = ready()
+    break_(loop.ports.registry, "attach", Unavailable("away"), monkeypatch, times=1)
+    loop.step()
+    loop.ports.tables._rows[TABLE].clear()
+
+    loop.drain()
+
+    assert outcome(loop)["model_card"]["trouble"] == (
+        f"{TABLE} has lost the card of {run_of(loop).run_id}"
+    )
+
+
+def test_the_first_champion_gets_a_card_that_says_it_was_not_judged():
+    loop = FakeLoop()
+    loop.ports.registry._aliases[MODEL].clear()
+    run = loop.ask_champion.bootstrap(MODEL, "1", "the first one", ANA, "key-1")
+
+    loop.drain()
+
+    said = card(loop)
+    assert outcome(loop)["model_card"]["sha256"] == rows(loop)[0]["card_sha256"]
+    assert (said["issued"]["purpose"], said["issued"]["replaces"]) == ("bootstrap", "")
+    assert (said["issued"]["run_id"], said["issued"]["approver"]) == (run.run_id, ANA.name)
+    assert said["judgement"]["fault"] == "no run has put this version through the gates"
+    assert attached(loop, TEXT_FILE, "1").decode().count("the first; approved by") == 1
+
+
 def test_people_who_cannot_be_told_do_not_stop_a_promotion(monkeypatch):
     loop = ready()
     break_(loop.ports.tables, "append", Refused("no", code="No"), monkeypatch)
