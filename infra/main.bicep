@@ -109,12 +109,15 @@ param alertFunctionKey string = ''
 @description('Address ranges (CIDR) from which operators call the app where it is otherwise closed.')
 param operatorAddressRanges array = []
 
+@description('Set, to any text, once the immutability policies were locked by hand: Azure does not let a locked one be written again.')
+param immutabilityLocked string = ''
+
 @description('The deployed commit and branch, recorded with each promotion.')
 param gitSha string = ''
 param gitBranch string = ''
 
-@description('First day of the budget\'s first month; it cannot lie in the past when the budget is made.')
-param budgetStart string = utcNow('yyyy-MM-01')
+@description('First day of the budget\'s first month, yyyy-MM-01; the hook notes it once. Not before this month when the budget is made, and never another later: Azure refuses that. Empty: the budget is left as it is.')
+param budgetStart string = ''
 
 var abbreviations = loadJsonContent('abbreviations.json')
 var profiles = {
@@ -176,7 +179,7 @@ module storage 'app/storage.bicep' = {
     publicAccess: !chosen.privateNetwork
     packageContainer: packageContainer
     softDeleteDays: chosen.softDeleteDays
-    immutabilityDays: chosen.immutabilityDays
+    immutabilityDays: empty(immutabilityLocked) ? chosen.immutabilityDays : 0
     deleteLock: chosen.deleteLock
   }
 }
@@ -336,7 +339,7 @@ module workbook 'app/workbook.bicep' = {
   }
 }
 
-module budget 'app/budget.bicep' = if (chosen.monthlyBudget > 0) {
+module budget 'app/budget.bicep' = if (chosen.monthlyBudget > 0 && !empty(budgetStart)) {
   name: 'budget'
   scope: group
   params: {
@@ -359,5 +362,6 @@ output RETRAIN_LOOP_STORAGE_ACCOUNT string = storage.outputs.name
 output RETRAIN_LOOP_WORKSPACE_ID string = monitoring.outputs.workspaceCustomerId
 output RETRAIN_LOOP_OUTBOUND_ADDRESS string = chosen.privateNetwork ? network!.outputs.outboundAddress : ''
 output RETRAIN_LOOP_VAULT string = vault.outputs.name
+output RETRAIN_LOOP_BUDGET_START string = budgetStart
 output LOGS_INGESTION_ENDPOINT string = monitoring.outputs.logsEndpoint
 output LOGS_INGESTION_RULE_ID string = monitoring.outputs.logsRuleId

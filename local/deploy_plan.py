@@ -12,6 +12,17 @@ if TYPE_CHECKING:
 
 PROFILES: Final = ("dev", "staging", "prod", "regulated")
 """What a deployment may be; infra/main.bicep allows the same."""
+BY_THE_HOUR: Final = {
+    "Microsoft.Network/natGateways": "natGatewayHour",
+    "Microsoft.Network/privateEndpoints": "privateEndpointHour",
+    "Microsoft.Network/publicIPAddresses": "publicAddressHour",
+}
+"""Resource type to its price in the list."""
+BY_THE_MONTH: Final = {
+    "Microsoft.Insights/scheduledQueryRules": "logAlertMonth",
+    "Microsoft.Network/privateDnsZones": "privateDnsZoneMonth",
+}
+"""The same."""
 SECONDS_PER_HOUR = 3600
 MB_PER_GB = 1024
 
@@ -94,21 +105,14 @@ def _line(kind: str, resources: "Sequence[Planned]", prices: PriceList) -> Line:
 def at_rest(resource: "Planned", prices: PriceList) -> float:
     """Give what a resource costs a month while nothing happens, USD."""
     hours = prices.hours_per_month
-    match resource.type:
-        case "Microsoft.Web/sites":
-            gigabytes = _always_ready(resource.body) * _memory(resource.body) / MB_PER_GB
-            seconds = hours * SECONDS_PER_HOUR
-            return gigabytes * seconds * prices.prices["alwaysReadyGbSecond"].usd
-        case "Microsoft.Network/privateEndpoints":
-            return hours * prices.prices["privateEndpointHour"].usd
-        case "Microsoft.Network/natGateways":
-            return hours * prices.prices["natGatewayHour"].usd
-        case "Microsoft.Network/publicIPAddresses":
-            return hours * prices.prices["publicAddressHour"].usd
-        case "Microsoft.Network/privateDnsZones":
-            return prices.prices["privateDnsZoneMonth"].usd
-        case "Microsoft.Insights/scheduledQueryRules":
-            return prices.prices["logAlertMonth"].usd
+    if resource.type == "Microsoft.Web/sites":
+        gigabytes = _always_ready(resource.body) * _memory(resource.body) / MB_PER_GB
+        seconds = hours * SECONDS_PER_HOUR
+        return gigabytes * seconds * prices.prices["alwaysReadyGbSecond"].usd
+    if resource.type in BY_THE_HOUR:
+        return hours * prices.prices[BY_THE_HOUR[resource.type]].usd
+    if resource.type in BY_THE_MONTH:
+        return prices.prices[BY_THE_MONTH[resource.type]].usd
     return 0.0
 
 

@@ -15,10 +15,17 @@ var storageRoles = [
   roles['Storage Queue Data Contributor']
   roles['Storage Table Data Contributor']
 ]
-// The app reads prediction logs and an endpoint's signals; the alert rules read the drift table.
+// The app reads prediction logs and an endpoint's signals. The rules' identity has the role that
+// Azure Monitor asks for: with less a rule would fail where nobody looks.
 var readers = [
-  appPrincipalId
-  alertsPrincipalId
+  {
+    principal: appPrincipalId
+    role: roles['Log Analytics Data Reader']
+  }
+  {
+    principal: alertsPrincipalId
+    role: roles.Reader
+  }
 ]
 
 resource account 'Microsoft.Storage/storageAccounts@2026-09-01' existing = {
@@ -56,11 +63,11 @@ resource useStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 resource readLogs 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for reader in readers: {
     scope: workspace
-    name: guid(workspace.id, reader, roles['Log Analytics Data Reader'])
+    name: guid(workspace.id, reader.principal, reader.role)
     properties: {
-      principalId: reader
+      principalId: reader.principal
       principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Log Analytics Data Reader'])
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', reader.role)
     }
   }
 ]

@@ -8,7 +8,7 @@ param publicAccess bool
 param packageContainer string
 @description('How long deleted blobs and containers can be brought back, days.')
 param softDeleteDays int
-@description('How long evidence and exports of the audit cannot be changed or deleted, days; 0: they can.')
+@description('How long evidence and exports of the audit cannot be changed or deleted, days; 0: no policy is written.')
 param immutabilityDays int
 @description('Whether the account, and the ledger with it, is under a lock against deletion.')
 param deleteLock bool

@@ -1,17 +1,27 @@
-"""azd's hook before provisioning: notes the commit; registers the app where tokens are asked for.
+"""azd's hook before provisioning.
+
+Notes the commit, and once the month of the budget; registers the app where tokens are asked for.
 
 Needs no package: it runs on the machine of whoever deploys, with ``git``, ``az`` and ``azd``. Not
 yet run live.
 """
 
 import os
+from datetime import UTC, datetime
 
 from register_app import register, run
+
+BUDGET_START = "RETRAIN_LOOP_BUDGET_START"
+PIPELINES = ("CI", "TF_BUILD")
+"""Set by GitHub Actions and others; by Azure Pipelines."""
 
 
 def main() -> None:
     remember("GIT_SHA", run("git", "rev-parse", "HEAD"))
     remember("GIT_BRANCH", branch())
+    if not os.environ.get(BUDGET_START) and not any(map(os.environ.get, PIPELINES)):
+        # a pipeline forgets what it notes, and Azure refuses a budget that starts anew each month
+        remember(BUDGET_START, datetime.now(UTC).strftime("%Y-%m-01"))
     known = os.environ.get("ENTRA_CLIENT_ID") and os.environ.get("ENTRA_OBJECT_ID")
     # a pipeline has no rights in the directory: there a person has done this once before
     if os.environ.get("RETRAIN_LOOP_ALERT_RECEIVER") == "entra" and not known:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 import yaml
@@ -93,7 +94,7 @@ def test_the_file_names_an_app_that_is_there():
     document = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
 
     api = document["services"]["api"]
-    assert api == {"project": ".", "language": "python", "host": "function"}
+    assert api == {"project": ".", "language": "python", "host": "function", "remoteBuild": True}
     assert (ROOT / api["project"] / "host.json").is_file()
     assert (ROOT / document["infra"]["path"] / f"{document['infra']['module']}.bicep").is_file()
 
@@ -110,13 +111,32 @@ def test_every_hook_runs_a_script_that_is_there():
 def test_without_tokens_only_the_commit_is_noted(world):
     done = hook(BEFORE, world, RETRAIN_LOOP_ALERT_RECEIVER="key")
 
+    noted = read(world, "azd.json")
     assert done.returncode == 0, done.stderr
-    assert read(world, "azd.json") == {"GIT_SHA": "abc123", "GIT_BRANCH": "main"}
+    assert (noted["GIT_SHA"], noted["GIT_BRANCH"]) == ("abc123", "main")
+    assert not any(name.startswith("ENTRA") for name in noted)
     assert not (world / "calls.jsonl").exists()
 
 
+def test_the_budget_s_month_is_noted_once(world):
+    before = datetime.now(UTC)
+    hook(BEFORE, world)
+
+    start = read(world, "azd.json")["RETRAIN_LOOP_BUDGET_START"]
+    assert start in {f"{when:%Y-%m}-01" for when in (before, datetime.now(UTC))}
+
+
+@pytest.mark.parametrize(
+    "said", [{"RETRAIN_LOOP_BUDGET_START": "2026-01-01"}, {"CI": "true"}, {"TF_BUILD": "True"}]
+)
+def test_a_budget_s_month_that_is_known_and_a_pipeline_s_are_not_noted(world, said):
+    hook(BEFORE, world, **said)
+
+    assert set(read(world, "azd.json")) == {"GIT_SHA", "GIT_BRANCH"}
+
+
 def test_a_pipeline_says_which_branch_it_is_on(world):
-    hook(BEFORE, world, GITHUB_REF_NAME="release/1")
+    hook(BEFORE, world, GITHUB_REF_NAME="release/1", CI="true")
 
     assert read(world, "azd.json") == {"GIT_SHA": "abc123", "GIT_BRANCH": "release/1"}
 

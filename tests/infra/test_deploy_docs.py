@@ -49,6 +49,22 @@ def test_the_checklist_has_boxes_to_tick():
     assert all(line.startswith("- [ ] ") for line in lines)
 
 
+def test_files_that_the_bicep_names_are_there():
+    sources = [INFRA.parent / "azure.yaml", *INFRA.glob("*.bicep"), *INFRA.glob("app/*.bicep")]
+    text = "\n".join(each.read_text(encoding="utf-8") for each in sources)
+    named = set(re.findall(r"\b((?:infra|docs|shared)/[\w./-]+\.\w+)", text))
+
+    assert "infra/scripts/register_app.py" in named
+    assert {each for each in named if not (INFRA.parent / each).is_file()} == set()
+
+
+def test_each_file_of_resources_says_which_registry_module_it_stands_for():
+    section = DEPLOY.partition("## Why plain resources")[2].partition("\n## ")[0]
+
+    files = set(re.findall(r"`([\w-]+\.bicep)`", section))
+    assert files == {each.name for each in INFRA.glob("app/*.bicep")}
+
+
 @pytest.mark.parametrize("page", ["deploy.md", "live-checklist.md"])
 def test_links_lead_to_pages_and_paths_to_files(page):
     text = (DOCS / page).read_text(encoding="utf-8")

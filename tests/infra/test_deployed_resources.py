@@ -6,6 +6,7 @@ import pytest
 from pycep import BicepParser
 
 from local.bicep.checks import check, check_parameters
+from local.bicep.evaluation import evaluate, parameters_of
 from local.bicep.project import INFRA
 from local.deploy_checks import wrong_roles
 from local.deploy_plan import PROFILES
@@ -149,6 +150,13 @@ def test_the_regulated_profile_keeps_the_audit_seven_years_and_asks_a_person(dep
     assert (settings["REQUIRE_APPROVAL"], settings["ALLOW_PICKLED_MODELS"]) == ("true", "false")
 
 
+def test_policies_that_were_locked_are_not_written_again(deployed):
+    resources = deployed("regulated", RETRAIN_LOOP_IMMUTABILITY_LOCKED="yes")
+
+    assert {each.symbol for each in resources} >= {"keptContainers", "lock"}
+    assert "immutability" not in {each.symbol for each in resources}
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_retentions_are_among_those_the_services_take(body, profile):
     workspace, table = body("workspace", profile), body("driftTable", profile)
@@ -177,6 +185,21 @@ def test_every_resource_that_can_carry_tags_says_owner_cost_centre_and_environme
                 continue
             assert (tags["owner"], tags["cost-center"]) == ("ml-platform", "CC-ML")
             assert (tags["environment"], tags["azd-env-name"]) == ("prod", "loop-test")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_budget_keeps_the_month_it_was_made_in(body, profile):
+    period = body("budget", profile)["properties"]["timePeriod"]
+
+    assert period["startDate"] == "2026-11-01T00:00:00Z"
+
+
+def test_a_deployment_that_does_not_know_the_budget_s_month_leaves_the_budget_alone(project):
+    given = parameters_of(INFRA / "main.parameters.json", {"RETRAIN_LOOP_PROFILE": "prod"})
+
+    planned = evaluate(project, given | {"budgetStart": ""})
+
+    assert "Microsoft.Consumption/budgets" not in {each.type for each in planned}
 
 
 def test_azd_finds_the_app_by_its_tag(body):
@@ -219,7 +242,7 @@ def test_each_identity_has_the_roles_it_needs_and_no_other(deployed):
         (app, "Storage Queue Data Contributor", "{account}"),
         (app, "Storage Table Data Contributor", "{account}"),
         (app, "Log Analytics Data Reader", "{workspace}"),
-        (rules, "Log Analytics Data Reader", "{workspace}"),
+        (rules, "Reader", "{workspace}"),
         (app, "Monitoring Metrics Publisher", "{applicationInsights}"),
         (app, "Monitoring Metrics Publisher", "{rule}"),
         (app, "Key Vault Secrets User", "{vault}"),

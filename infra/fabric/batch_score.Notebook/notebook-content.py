@@ -115,6 +115,9 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_d
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 STAGES = {"champion": "Production", "challenger": "Staging"}
+# Where the registry has neither: the app's tag. Who is going out serves until another is tagged.
+ROLE_TAG = "retrain_loop.role"
+TAGS = {"champion": ("champion", "outgoing-champion"), "challenger": ("challenger",)}
 ATTEMPTS = 5
 
 
@@ -184,12 +187,21 @@ def versions():
 
 
 def holder(role):
-    """The version in a role: by alias, or the newest in the stage where no alias says it."""
+    """The version in a role: by alias, else the newest in the stage, else the one with the tag."""
     aliases = client.get_registered_model(model).aliases or {}
     if role in aliases:
         return client.get_model_version(model, str(aliases[role]))
-    staged = [each for each in versions() if each.current_stage == STAGES[role]]
-    return max(staged, key=lambda each: int(each.version), default=None)
+    known = list(versions())
+    staged = [each for each in known if each.current_stage == STAGES[role]]
+    if staged:
+        return max(staged, key=lambda each: int(each.version))
+    for tag in TAGS[role]:
+        tagged = [each for each in known if each.tags.get(ROLE_TAG) == tag]
+        if len(tagged) > 1:
+            raise RuntimeError(f"{model}: {len(tagged)} versions have {ROLE_TAG} = {tag}")
+        if tagged:
+            return tagged[0]
+    return None
 
 
 asked = [role.strip() for role in roles.split(",") if role.strip()]
