@@ -1,7 +1,9 @@
 """``loop doctor``: says what is wrong with a deployment, and what to do about it."""
 
 import json
+import logging
 import os
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -9,13 +11,17 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from local.doctor.findings import Finding, Status, fit
 from local.doctor.plan import SECONDS, Where, look
+from local.outputs import STANDARD_OUTPUT, check_outputs
 from local.stack import find_endpoints
+from shared.errors import BadInput
 
+TROUBLE: Final = 2
 _COLOURS: Final = {
     Status.OK: "green",
     Status.WARN: "yellow",
@@ -26,7 +32,8 @@ _COLOURS: Final = {
 
 def doctor(  # noqa: PLR0913, PLR0917 - each parameter is an option
     out: Annotated[
-        Path | None, typer.Option("--json", help="Write the findings there, as JSON.")
+        Path | None,
+        typer.Option("--json", metavar="OUT", help="Write the findings; - is standard output."),
     ] = None,
     address: Annotated[
         str, typer.Option(help="The function app, such as https://app.azurewebsites.net.")
@@ -43,20 +50,35 @@ def doctor(  # noqa: PLR0913, PLR0917 - each parameter is an option
         bool, typer.Option("--as-me", help="Ask as whoever is signed in, not as the app.")
     ] = False,
 ) -> None:
-    """Check a deployment from outside in; exit status 1 where a check fails."""
-    console = Console()
+    """Check a deployment from outside in: settings, identity, rights, ids, reach.
+
+    Looks at the running local stack; without one, at what the environment says.
+
+    Exit status: 0 nothing fails, 1 a check fails, 2 something is wrong.
+    """
     try:
-        given = {**os.environ, **(read_settings(settings) if settings is not None else {})}
-    except ValueError as error:
+        check_outputs({"--json": out})
+        given = _given(settings, as_me=as_me)
+    except (BadInput, ValueError) as error:
         raise typer.BadParameter(str(error)) from None
+    where = None if environment or settings is not None else _local_stack()
+    # its own way to say that nobody is signed in is a page for each token
+    logging.getLogger("azure").setLevel(logging.CRITICAL)
+    try:
+        findings = look(where or _environment(given, address), seconds)
+        show(findings, Console(stderr=out == STANDARD_OUTPUT))
+        _write(findings, out)
+    except Exception:  # noqa: BLE001 - Python's own status, 1, would say that a check has failed
+        traceback.print_exc()
+        raise typer.Exit(TROUBLE) from None
+    raise typer.Exit(0 if fit(findings) else 1)
+
+
+def _given(settings: Path | None, *, as_me: bool) -> dict[str, str]:
+    given = {**os.environ, **(read_settings(settings) if settings is not None else {})}
     if as_me:
         given.pop("AZURE_CLIENT_ID", None)
-    where = None if environment or settings is not None else _local_stack()
-    findings = look(where or _environment(given, address), seconds)
-    show(findings, console)
-    if out is not None:
-        out.write_text(document_of(findings, datetime.now(UTC)), encoding="utf-8")
-    raise typer.Exit(0 if fit(findings) else 1)
+    return given
 
 
 def read_settings(path: Path) -> dict[str, str]:
@@ -66,11 +88,11 @@ def read_settings(path: Path) -> dict[str, str]:
         ValueError: it is neither.
     """
     document = json.loads(path.read_text(encoding="utf-8"))
-    if isinstance(document, dict):
-        document = [{"name": k, "value": v} for k, v in document.get("Values", {}).items()]
     try:
+        if isinstance(document, dict):
+            document = [{"name": k, "value": v} for k, v in document["Values"].items()]
         return {str(each["name"]): str(each["value"]) for each in document}
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         message = f"{path}: is no list of settings with name and value"
         raise ValueError(message) from error
 
@@ -86,9 +108,19 @@ def _environment(given: Mapping[str, str], address: str) -> Where:
     return Where(given, (address or given.get("SERVICE_API_URI", "")).rstrip("/"))
 
 
+def _write(findings: Sequence[Finding], out: Path | None) -> None:
+    if out is None:
+        return
+    text = document_of(findings, datetime.now(UTC))
+    if out == STANDARD_OUTPUT:
+        typer.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
 def show(findings: Sequence[Finding], console: Console) -> None:
     """Print a row a finding, then what is to be done."""
-    table = Table()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in ("", "What", "Seen"):
         table.add_column(column, overflow="fold")
     for each in findings:

@@ -14,6 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import Final
 
 import pathspec
 
@@ -24,6 +25,8 @@ PLATFORMS = ("manylinux_2_28_x86_64", "manylinux2014_x86_64")
 SITE = Path(".python_packages") / "lib" / "site-packages"
 MOST_ZIPPED = 1_000_000_000
 """Bytes. Source: Azure Functions, run from a package: the file may have 1 GB at most."""
+TEMPORARY: Final = 800_000_000
+"""Bytes. Source: Azure Functions, service limits: temporary storage on Flex Consumption, 0.8 GB."""
 MEGABYTE = 1_000_000
 SHOWN = 15
 
@@ -79,13 +82,22 @@ def deployed_files(root: Path = ROOT) -> list[Path]:
     return sorted(found)
 
 
-def build(python: str, program: str, out: Path) -> Package:
-    """Build the package of one Python in a folder of its own, made anew."""
+def build(python: str, program: str, out: Path, *, lean: bool) -> Package:
+    """Build the package of one Python in a folder of its own, made anew.
+
+    Args:
+        python: its version.
+        program: its interpreter.
+        out: the folder; beside it comes the archive.
+        lean: leave out the libraries' own tests, which a remote build keeps.
+    """
     shutil.rmtree(out, ignore_errors=True)
     for path in deployed_files():
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / path, out / path)
     _install(program, out / SITE)
+    if lean:
+        _without_tests(out / SITE)
     weights = {each.name: _weight(each) for each in distributions(path=[str(out / SITE)])}
     archive = _zipped(out)
     tried = _tried(program, out)
@@ -102,6 +114,11 @@ def _install(program: str, target: Path) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{program}: pip could not install:\n{done.stderr}")
+
+
+def _without_tests(site: Path) -> None:
+    for folder in [each for each in site.rglob("tests") if each.is_dir()]:
+        shutil.rmtree(folder, ignore_errors=True)  # one may lie in another, and be gone
 
 
 def _weight(found: Distribution) -> int:
@@ -148,6 +165,9 @@ def show(package: Package) -> None:
     print(f"\nPython {package.python}: {package.unpacked / MEGABYTE:.0f} MB, "
           f"zipped {package.zipped / MEGABYTE:.0f} of {MOST_ZIPPED / MEGABYTE:.0f} MB; "
           f"{package.tried}")  # fmt: skip
+    if package.unpacked > TEMPORARY:
+        print(f"  unpacked it is over the {TEMPORARY / MEGABYTE:.0f} MB of temporary storage: "
+              "it must be mounted, or built with --lean")  # fmt: skip
     heaviest = sorted(package.weights.items(), key=lambda each: -each[1])
     for name, size in heaviest[:SHOWN]:
         print(f"  {size / MEGABYTE:8.1f} MB  {name}")
@@ -161,6 +181,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--python", nargs="+", choices=PYTHONS, default=PYTHONS)
+    parser.add_argument("--lean", action="store_true", help="without the libraries' own tests")
     parser.add_argument("--out", type=Path, default=ROOT / ".local" / "package")
     given = parser.parse_args()
     largest = 0
@@ -169,7 +190,7 @@ def main() -> int:
         if program is None:
             print(f"\nPython {python}: not built, there is none here")
             continue
-        package = build(python, program, given.out / f"python-{python}")
+        package = build(python, program, given.out / f"python-{python}", lean=given.lean)
         show(package)
         largest = max(largest, package.zipped)
     return 0 if 0 < largest <= MOST_ZIPPED else 1

@@ -27,7 +27,9 @@ _FORMS: Final[Mapping[str, frozenset[str]]] = {
 _ROLE: Final = "give the identity the role Contributor in the lakehouse's workspace"
 _WHERE: Final = "check LAKEHOUSE_URI and the table's name in models.yaml"
 _STATUS: Final = re.compile(r"\b(?:(401 Unauthorized|403 Forbidden)|404 Not Found)\b")
-_MODELS: Final = "give the identity the right to read and write models there"
+_MODELS: Final = (
+    "give the identity the right to read and write models there; is MLFLOW_TRACKING_URI right?"
+)
 _SERVER: Final = "check MLFLOW_TRACKING_URI"
 
 

@@ -51,7 +51,12 @@ class Where:
 
 
 def look(where: Where, seconds: float = SECONDS) -> list[Finding]:
-    """Look at a deployment: first what all else needs, then everything beside everything."""
+    """Look at a deployment; what is said of it holds none of its secrets."""
+    return list(map(settings.scrubber(where.environment), _look(where, seconds)))
+
+
+def _look(where: Where, seconds: float) -> list[Finding]:
+    """Look first at what all else needs, then at everything beside everything."""
     found, catalogue, findings = settings.read(where.environment, ROOT)
     if found is None or catalogue is None:
         return [*findings, *_reach_alone(where, seconds)]

@@ -39,6 +39,9 @@ def _health(address: str) -> str:
         return f"ready, {len(body.get('models', []))} models"
     if answer.status_code == HTTPStatus.NOT_FOUND:
         raise fail("404: no function answers there", "deploy the app: azd deploy")
+    if answer.status_code == HTTPStatus.FORBIDDEN:
+        remedy = "ask from an address of operatorAddressRanges: docs/deploy.md"
+        raise fail("403: this machine is not admitted", remedy)
     missing = [
         f"{each.get('what')}: {', '.join(each.get('detail', []))}"
         for each in body.get("missing", [])

@@ -1,8 +1,11 @@
 """The settings: missing, ill-formed, or a reference that the platform did not resolve."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -19,6 +22,13 @@ VERSION: Final = "2023-12-01"
 _REFERENCE: Final = "@Microsoft.KeyVault("
 _UNREAD: Final = "https://secret.invalid"
 """Stands for a secret that only the app can read; no name ends in .invalid (RFC 2606)."""
+_SECRETS: Final = {
+    str(field.alias) for field in Settings.model_fields.values() if field.annotation is SecretStr
+}
+_SECRET: Final = re.compile(r"TOKEN$|SECRET$|PASSWORD$|KEY$|CONNECTION_STRING$", re.IGNORECASE)
+"""Ends of the names of others' secrets, such as MLFLOW_TRACKING_PASSWORD."""
+_SHORTEST: Final = 6
+"""Characters; what is shorter is no secret, and would be found in any word. House rule."""
 
 
 def read(
@@ -45,11 +55,40 @@ def without_references(environment: Mapping[str, str]) -> dict[str, str]:
 
     What the Azure CLI lists is the reference; the app itself is given the secret.
     """
-    secrets = {str(f.alias) for f in Settings.model_fields.values() if f.annotation is SecretStr}
     return {
-        name: _UNREAD if name in secrets and refers(value) else value
+        name: _UNREAD if name in _SECRETS and refers(value) else value
         for name, value in environment.items()
     }
+
+
+def scrubber(environment: Mapping[str, str]) -> Callable[[Finding], Finding]:
+    """Give what takes the settings' secrets out of a finding: an SDK's text may hold one."""
+    secrets = {
+        part
+        for name, value in environment.items()
+        for part in _secrets(name, value)
+        if len(part) >= _SHORTEST
+    }
+    # the longest first: one may be a part of another
+    ordered = sorted(secrets, key=len, reverse=True)
+
+    def scrub(finding: Finding) -> Finding:
+        detail = finding.detail
+        for secret in ordered:
+            detail = detail.replace(secret, "***")
+        return replace(finding, detail=detail)
+
+    return scrub
+
+
+def _secrets(name: str, value: str) -> list[str]:
+    found = [value] if name in _SECRETS or _SECRET.search(name) else []
+    try:
+        password = urlsplit(value).password
+    except ValueError:  # no address
+        password = None
+    keys = [key for _, _, key in (part.partition("AccountKey=") for part in value.split(";"))]
+    return [*found, *keys, *([password] if password else [])]
 
 
 def refers(value: str) -> bool:

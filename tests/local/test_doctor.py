@@ -1,33 +1,23 @@
-"""What the doctor says of a deployment, and what it never says: checks, identity, settings."""
+"""How the doctor looks at a deployment: one check, all of them, and the command."""
 
 import json
 import threading
 import time
-from base64 import urlsafe_b64encode
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.credentials import AccessToken
-from azure.core.exceptions import ClientAuthenticationError
 from typer.testing import CliRunner
 
 from local import cli, doctor_command
-from local.doctor import identity, roles, settings
-from local.doctor.findings import Finding, Status, examine, fail, fit, one, skip, warn
+from local.doctor.findings import AT_ONCE, Finding, Status, examine, fail, fit, one, skip, warn
 from local.doctor.plan import Where, look
 from shared.errors import NotFound, Refused, Throttled, Unavailable
 from tests.documents import catalogue_document
-from tests.fakes.samples import model_document
 from tests.local.doctor_worlds import (
-    DEPLOYED,
-    ROOT,
     SECRET,
     SETTINGS,
-    Manager,
     check,
-    group_of,
     raising,
 )
 
@@ -84,155 +74,34 @@ def test_checks_keep_their_order_and_one_that_hangs_holds_up_no_other():
     assert took < 5
 
 
+def test_only_so_many_run_at_once_and_those_that_hang_give_up_their_places():
+    stop, lock, running, most = threading.Event(), threading.Lock(), [0], [0]
+
+    def counted(wait: float) -> str:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        stop.wait(wait)
+        with lock:
+            running[0] -= 1
+        return "seen"
+
+    quick = examine([check(lambda: counted(0.01)) for _ in range(3 * AT_ONCE)], seconds=30)
+    hanging = [check(lambda: counted(30)) for _ in range(AT_ONCE)]
+    findings = examine([*hanging, check(lambda: "last")], seconds=0.2)
+    stop.set()
+
+    assert {each.detail for each in quick} == {"seen"}
+    assert most[0] == AT_ONCE
+    assert {each.status for each in findings[:-1]} == {Status.FAIL}
+    assert findings[-1].detail == "last"
+
+
 def test_only_a_failure_makes_a_deployment_unfit():
     kinds = [Finding("g", "n", status, "") for status in Status]
 
     assert fit(kinds[:3])
     assert not fit(kinds)
-
-
-# --- who asks ---
-
-
-def jwt(**claims: Any) -> str:
-    def part(document: Mapping[str, Any]) -> str:
-        return urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
-
-    return f"{part({'alg': 'none'})}.{part(claims)}.{SECRET}"
-
-
-def test_a_token_is_told_by_its_principal_and_never_shown():
-    token = jwt(oid="oid-1", appid="app-1", tid="tenant-1", idtyp="app")
-
-    told = identity.said_by(AccessToken(token, 4_600), now=1_000)
-
-    assert told == "app, object id oid-1, application app-1, tenant tenant-1, 60 min left"
-    assert token not in told
-    assert SECRET not in told
-
-
-@pytest.mark.parametrize("token", ["", "opaque", "a.b.c", "a.bnVsbA.c"])
-def test_what_is_no_token_is_refused_without_being_shown(token: str):
-    with pytest.raises(Refused) as caught:
-        identity.said_by(AccessToken(token, 0), now=0)
-
-    assert not token or token not in str(caught.value)
-
-
-class Credential:
-    """Counts how often it is asked."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.asked: list[str] = []
-        self.error = error
-
-    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        self.asked += scopes
-        if self.error is not None:
-            raise self.error
-        return AccessToken(jwt(oid="oid-1"), 5_000)
-
-
-def test_a_token_is_asked_for_once_a_scope_and_again_when_it_ends():
-    moment, source = [0.0], Credential()
-    kept = identity.KeptTokens(source, lambda: moment[0])
-
-    for _ in range(3):
-        kept.get_token("a")
-    kept.get_token("b")
-    moment[0] = 4_900
-    kept.get_token("a")
-
-    assert source.asked == ["a", "b", "a"]
-
-
-def test_every_scope_that_gives_no_token_says_how_to_sign_in():
-    source = Credential(ClientAuthenticationError(f"no account: {SECRET}"))
-
-    findings = examine(identity.checks(source, identity.SCOPES, local=False), seconds=5)
-
-    assert [each.status for each in findings] == [Status.FAIL] * len(identity.SCOPES)
-    assert all("az login" in each.remedy for each in findings)
-    assert SECRET not in repr(findings)
-
-
-# --- the settings ---
-
-
-def test_each_fault_of_the_settings_is_a_finding_without_its_value(tmp_path: Path):
-    _, _, findings = settings.read({"CHECK_CONCURRENCY": SECRET}, tmp_path)
-
-    failed = [each.detail for each in findings if each.status is Status.FAIL]
-    assert any(line.startswith("CHECK_CONCURRENCY") for line in failed)
-    assert any(line.startswith("MLFLOW_TRACKING_URI") for line in failed)
-    assert SECRET not in repr(findings)
-
-
-def test_a_setting_that_the_catalogue_needs_is_named(tmp_path: Path):
-    document = catalogue_document(model_document(owner="${OWNER_OF_IT}"))
-    (tmp_path / "models.yaml").write_text(json.dumps(document), encoding="utf-8")
-
-    _, catalogue, findings = settings.read({**SETTINGS, "LAKEHOUSE_URI": "x"}, tmp_path)
-
-    assert catalogue is None
-    assert "OWNER_OF_IT" in findings[-1].detail
-
-
-def test_timers_that_have_no_schedule_are_named():
-    given = {**SETTINGS, "LAKEHOUSE_URI": "x"}
-    del given["SWEEP_SCHEDULE"]
-
-    timers, vault = examine(settings.checks(given, group_of(given)), seconds=5)
-
-    assert timers.status is Status.FAIL
-    assert "SWEEP_SCHEDULE" in timers.detail
-    assert vault.status is Status.OK
-
-
-REFERRING = {"TEAMS_WEBHOOK_URL": "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/s/t)"}
-
-
-@pytest.mark.parametrize(
-    ("said", "status"),
-    [("Resolved", Status.OK), ("AccessToKeyVaultDenied", Status.FAIL), (None, Status.FAIL)],
-)
-def test_a_secret_that_the_platform_could_not_read_is_named(said: str | None, status: Status):
-    found = [{"name": "TEAMS_WEBHOOK_URL", "properties": {"status": said}}] if said else []
-    manager = Manager(*found)
-    given = {**REFERRING, **DEPLOYED}
-
-    finding = one(check(lambda: settings._references(given, group_of(given, manager))))
-
-    assert finding.status is status
-    assert "TEAMS_WEBHOOK_URL" in finding.detail
-    assert ("Key Vault Secrets User" in finding.remedy) is (status is Status.FAIL)
-    (url,) = manager.asked
-    assert "/subscriptions/s-1/resourceGroups/rg/providers/Microsoft.Web/sites/fn/config/" in url
-
-
-@pytest.mark.parametrize("lacking", ["", "Storage Table Data Contributor"])
-def test_a_role_that_the_apps_own_identity_lacks_is_named(lacking: str):
-    table = json.loads((ROOT / "infra" / "roles.json").read_text(encoding="utf-8"))
-    place = "/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions"
-    held = [
-        {"properties": {"roleDefinitionId": f"{place}/{role.upper()}"}}
-        for name, role in table.items()
-        if name != lacking
-    ]
-    given, manager = {**DEPLOYED, "RETRAIN_LOOP_PRINCIPAL_ID": "p-1"}, Manager(*held)
-
-    (finding,) = examine(roles.checks(group_of(given, manager)), seconds=5)
-
-    assert finding.status is (Status.FAIL if lacking else Status.OK)
-    assert lacking in finding.detail
-    assert manager.filters == ["principalId eq 'p-1'"]
-
-
-def test_a_secret_is_not_looked_for_where_no_resource_group_is_known():
-    finding = one(check(lambda: settings._references(REFERRING, group_of(REFERRING))))
-
-    assert finding.status is Status.SKIP
-    assert "AZURE_FUNCTION_NAME" in finding.detail
 
 
 # --- all of it ---
@@ -253,6 +122,31 @@ def test_where_nothing_answers_everything_is_found_in_time_and_nothing_secret_is
     assert all(each.remedy for each in findings if each.status is Status.FAIL)
     assert SECRET not in repr(findings)
     assert "A" * 86 not in repr(findings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"LAKEHOUSE_URI": "s3://bucket"}, "LAKEHOUSE_URI"),
+        ({"AzureWebJobsStorage": SECRET}, "AzureWebJobsStorage"),
+        ({"LOCAL_TOKEN": ""}, "LOCAL_TOKEN"),
+    ],
+)
+def test_a_setting_that_an_adapter_cannot_use_is_one_groups_trouble(
+    tmp_path: Path, changes: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    (tmp_path / "models.yaml").write_text(json.dumps(catalogue_document()), encoding="utf-8")
+    given = {**SETTINGS, "MODELS_FILE": str(tmp_path / "models.yaml"),
+             "LAKEHOUSE_URI": str(tmp_path), **changes}  # fmt: skip
+
+    findings = look(Where(given, "http://127.0.0.1:1"), seconds=20)
+
+    mine = [each for each in findings if named in each.detail]
+    assert {each.status for each in mine} == {Status.FAIL}
+    assert {each.remedy for each in mine} == {"correct the setting that is named"}
+    assert any(each.name == "functions" for each in findings)
+    assert SECRET not in repr(findings)
 
 
 def test_wrong_settings_are_said_first_and_the_rest_is_left_out():
@@ -309,6 +203,29 @@ def test_a_file_that_lists_no_settings_is_refused(tmp_path: Path):
 
     assert done.exit_code == 2
     assert "no list of settings" in done.output
+
+
+def test_a_pipeline_reads_the_findings_from_standard_output(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor_command, "look", lambda *_: [Finding("g", "n", Status.OK, "seen")])
+
+    done = CliRunner().invoke(cli.app, ["doctor", "--environment", "--json", "-"])
+
+    assert json.loads(done.stdout)["findings"][0]["detail"] == "seen"
+
+
+def test_trouble_is_no_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def fails(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    asked: list[Any] = []
+    nowhere = str(tmp_path / "nowhere" / "findings.json")
+    monkeypatch.setattr(doctor_command, "look", lambda *_: asked.append(1))
+    refused = CliRunner().invoke(cli.app, ["doctor", "--environment", "--json", nowhere])
+    monkeypatch.setattr(doctor_command, "look", fails)
+    broken = CliRunner().invoke(cli.app, ["doctor", "--environment"])
+
+    assert (refused.exit_code, broken.exit_code) == (2, 2)
+    assert asked == []
 
 
 def test_asking_as_oneself_leaves_the_apps_identity_out(

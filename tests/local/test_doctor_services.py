@@ -1,9 +1,6 @@
-"""What the doctor says of the services behind a deployment."""
+"""What the doctor says of Fabric, of other job services, of registry and lakehouse."""
 
-import re
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +8,14 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from local.doctor import data, fabric, monitoring, reach, storage
-from local.doctor.asking import Asking
-from local.doctor.findings import Finding, Status, examine, one
-from local.doctor.plan import rule_names
-from shared.adapters.credentials import StaticCredential
+from local.doctor import data, fabric, jobs
+from local.doctor.findings import Finding, Status, examine
 from shared.adapters.fabric_http import Answer
 from shared.adapters.lakehouse import Lakehouse
-from shared.config import load_settings
 from shared.domain.tables import TABLES
-from shared.errors import NoChampion, NotFound, Refused
+from shared.errors import NoChampion, NotFound, Refused, Unavailable
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.samples import MODEL, catalogue_of, model_document
-from tests.local.doctor_worlds import DEPLOYED, SECRET, SETTINGS, Manager, check, group_of, served
 
 # --- Fabric ---
 
@@ -90,14 +82,72 @@ def test_what_is_wrong_in_fabric_says_who_has_to_do_what(
     assert remedy in finding.remedy
 
 
-def test_a_catalogue_of_models_elsewhere_skips_the_pipeline():
+def test_only_the_items_that_a_model_uses_are_looked_for():
+    def names(document: dict[str, Any]) -> set[str]:
+        found = fabric.checks(Fabric(), catalogue_of(document))
+        return {each.name for each in found if "workspace" not in each.name} - {
+            f"capacity of {WORKSPACE}"
+        }
+
+    spark = model_document()
+    spark["fabric"]["model_id"] = PIPELINE
+    spark["data"] |= {"source": "spark", "spark": {"pipeline_id": PIPELINE}}
+
+    assert names(model_document(job=JOB)) == set()
+    assert names(model_document()) == {f"item of {MODEL}"}
+    assert names(spark) == {f"{what} of {MODEL}" for what in ("item", "model item",
+                                                              "profile pipeline")}  # fmt: skip
+
+
+def test_an_item_of_another_type_says_which_key_names_it():
     document = model_document()
-    document["job"] = {"target": "devops", "organization": "o", "project": "p", "pipeline_id": 7}
+    document["fabric"]["model_id"] = PIPELINE
 
-    findings = examine(fabric.checks(Fabric(), catalogue_of(document)), seconds=5)
+    found = examine(fabric.checks(Fabric(), catalogue_of(document)), seconds=5)
 
-    (item,) = [each for each in findings if each.name.startswith("item")]
-    assert item.status is Status.SKIP
+    (finding,) = [each for each in found if each.name.startswith("model item")]
+    assert finding.status is Status.FAIL
+    assert "fabric.model_id wants another" in finding.detail
+    assert "MLModel" in finding.remedy
+
+
+JOB = {"target": "github", "owner": "o", "repository": "r", "workflow": "w.yml"}
+
+
+class Jobs:
+    """Lists two jobs, or refuses."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def instances(self, items: Any) -> list[str]:
+        if self.error is not None:
+            raise self.error
+        return ["a", "b"]
+
+
+def jobs_say(listing: Jobs, *, token_kept: bool = False) -> Finding:
+    catalogue = catalogue_of(model_document(job=JOB))
+    (finding,) = examine(jobs.checks(lambda: listing, catalogue, token_kept=token_kept), seconds=5)
+    return finding
+
+
+def test_where_a_retrain_runs_elsewhere_its_jobs_are_listed_there():
+    finding = jobs_say(Jobs())
+
+    assert (finding.status, finding.detail) == (Status.OK, "github:o/r/w.yml: 2 jobs are listed")
+    assert jobs.checks(Jobs, catalogue_of(), token_kept=False) == []
+
+
+def test_jobs_that_may_not_be_listed_say_which_right_is_missing_there():
+    refused, missing = jobs_say(Jobs(Refused("403"))), jobs_say(Jobs(NotFound("404")))
+
+    assert "Actions: read and write" in refused.remedy
+    assert "job section" in missing.remedy
+
+
+def test_a_token_that_only_the_app_can_read_is_not_tried():
+    assert jobs_say(Jobs(Refused("403")), token_kept=True).status is Status.SKIP
 
 
 # --- registry and lakehouse ---
@@ -162,6 +212,35 @@ def test_a_table_that_a_model_reads_and_that_lacks_a_column_is_named(
     assert (finding.status, finding.detail) == (Status.FAIL, "has no column delay")
 
 
+class Closed(Lakehouse):
+    """Says what delta-rs says of OneLake's answers."""
+
+    said = ""
+
+    def open(self, table: str, version: int | None = None) -> Any:
+        raise Unavailable(f"{table}: Kernel error -> {self.said}", subject=table)
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("The operation lacked the necessary privileges … ↳ 403 Forbidden ↳ {", "Contributor"),
+        ("The operation lacked valid authentication … ↳ 401 Unauthorized ↳ {", "Contributor"),
+        ("Generic MicrosoftAzure error ↳ 404 Not Found ↳ {", "LAKEHOUSE_URI"),
+        ("Generic MicrosoftAzure error ↳ 500 Internal Server Error ↳ {", "reached"),
+    ],
+)
+def test_a_lakehouse_that_says_no_is_told_from_one_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, said: str, remedy: str
+):
+    monkeypatch.setattr(Closed, "said", said)
+
+    found = lakehouse_says(Closed("x"))
+
+    assert {each.status for each in found.values()} == {Status.FAIL}
+    assert all(remedy in each.remedy for each in found.values())
+
+
 def test_a_table_of_ours_in_another_form_is_named(lakehouse: Lakehouse, tmp_path: Path):
     kinds = {"STRING": pa.string(), "INT": pa.int32(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(),
              "BOOLEAN": pa.bool_(), "TIMESTAMP": pa.timestamp("us", "UTC")}  # fmt: skip
@@ -177,174 +256,3 @@ def test_a_table_of_ours_in_another_form_is_named(lakehouse: Lakehouse, tmp_path
     assert found[f"table {bad.name}"].status is Status.FAIL
     assert "triggered_at is string, not TIMESTAMP" in found[f"table {bad.name}"].detail
     assert "status is missing, not STRING" in found[f"table {bad.name}"].detail
-
-
-# --- Azure Monitor ---
-
-
-def rule(**changes: Any) -> dict[str, Any]:
-    actions = {"actionGroups": ["/subscriptions/s/…/ag"]}
-    return {
-        "name": "retrain-loop-drift",
-        "properties": {"enabled": True, "actions": actions} | changes,
-    }
-
-
-@pytest.mark.parametrize(
-    ("found", "said"),
-    [
-        ([], "there is no rule"),
-        ([rule(enabled=False)], "disabled"),
-        ([rule(actions={})], "calls no action group"),
-    ],
-)
-def test_an_alert_rule_that_would_not_call_is_named(found: list[Any], said: str):
-    finding = one(check(lambda: monitoring._rules(found, ["retrain-loop-drift"])))
-
-    assert finding.status is Status.FAIL
-    assert said in finding.detail
-
-
-def test_the_rules_that_are_deployed_are_the_ones_that_are_asked_for():
-    found = [rule() | {"name": f"{name}-dev"} for name in rule_names()]
-
-    assert monitoring._rules(found, rule_names())
-
-
-def group(address: str, **changes: Any) -> dict[str, Any]:
-    hooks = [{"serviceUri": f"{address}/api/secure/alerts?code={SECRET}"}]
-    return {"properties": {"enabled": True, "webhookReceivers": hooks} | changes}
-
-
-def test_an_action_group_must_call_this_app_and_its_address_is_never_shown():
-    here, there = "https://app.azurewebsites.net", "https://other.azurewebsites.net"
-
-    good = one(check(lambda: monitoring._groups([group(here)], here)))
-    wrong = one(check(lambda: monitoring._groups([group(there)], here)))
-    off = one(check(lambda: monitoring._groups([group(here, enabled=False)], here)))
-
-    assert [each.status for each in (good, wrong, off)] == [Status.OK, Status.FAIL, Status.FAIL]
-    assert SECRET not in repr((good, wrong, off))
-
-
-def test_without_a_subscription_the_resources_are_skipped_with_the_reason():
-    findings = examine(monitoring.resources(group_of({}), rule_names(), ""), seconds=5)
-
-    assert [each.status for each in findings] == [Status.SKIP, Status.SKIP]
-    assert "AZURE_SUBSCRIPTION_ID" in findings[0].detail
-
-
-def test_rules_and_groups_are_asked_of_the_resource_group():
-    manager = Manager(*[rule() | {"name": name} for name in rule_names()])
-
-    rules, groups = examine(
-        monitoring.resources(group_of(DEPLOYED, manager), rule_names(), ""), seconds=5
-    )
-
-    assert (rules.status, groups.status) == (Status.OK, Status.FAIL)
-    assert sorted(url.rpartition("/")[2] for url in manager.asked) == [
-        *("actionGroups", "scheduledQueryRules"),
-    ]
-
-
-# --- over HTTP ---
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    with served() as found:
-        yield found
-
-
-def sent(server: Any, **changes: str) -> Finding:
-    given = {**SETTINGS, "LAKEHOUSE_URI": "x", "LOGS_INGESTION_ENDPOINT": server.url, **changes}
-    asking = Asking(StaticCredential(SECRET), local=True)
-    return one(monitoring.ingestion(asking, load_settings(given)))
-
-
-def test_sending_rows_is_tried_with_none(server: Any):
-    server.answer = (204, {}, {})
-
-    assert sent(server).status is Status.OK
-    ((path, authorization, body),) = server.seen
-    assert path.startswith("/dataCollectionRules/dcr-1/streams/Custom-RetrainLoopDrift_CL?")
-    assert (authorization, body) == (f"Bearer {SECRET}", b"[]")
-
-
-@pytest.mark.parametrize(
-    ("status", "remedy"),
-    [(403, "Monitoring Metrics Publisher"), (404, "LOGS_INGESTION_RULE_ID"), (500, "reached"),
-     (429, "try again in 9 s")],
-)  # fmt: skip
-def test_rows_that_may_not_be_sent_say_which_role_or_setting(server: Any, status: int, remedy: str):
-    server.answer = (status, {"Retry-After": "9"}, {"error": {"code": "X", "message": SECRET}})
-
-    finding = sent(server)
-
-    assert finding.status is Status.FAIL
-    assert remedy in finding.remedy
-    assert SECRET not in repr(finding)
-
-
-def test_a_token_travels_neither_unencrypted_nor_out_of_the_local_stack():
-    local, cloud = (Asking(StaticCredential(SECRET), local=each) for each in (True, False))
-
-    for asking, url in ((local, "https://example.com"), (cloud, "http://example.com")):
-        finding = one(check(lambda asking=asking, url=url: str(asking.get(url, "s", {}))))
-
-        assert finding.status is Status.FAIL
-        assert "allows loopback" in finding.detail or "https" in finding.detail
-
-
-def reached(server: Any, now: datetime) -> tuple[Finding, Finding]:
-    found = examine(reach.checks(server.url, timedelta(seconds=300), lambda: now), seconds=10)
-    return found[0], found[1]
-
-
-NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(("skew", "status"), [(0, "OK"), (299, "OK"), (-301, "WARN")])
-def test_clocks_that_differ_too_much_are_warned_of(server: Any, skew: int, status: str):
-    date = format_datetime(NOW + timedelta(seconds=skew), usegmt=True)
-    server.answer = (200, {"Date": date}, {"status": "ready", "models": ["m"]})
-
-    functions, clock = reached(server, NOW)
-
-    assert functions.status is Status.OK
-    assert clock.status == status
-
-
-def test_an_app_that_is_not_ready_says_what_is_missing(server: Any):
-    missing = [{"what": "configuration", "detail": ["LAKEHOUSE_URI: Field required"]}]
-    server.answer = (503, {}, {"status": "not ready", "missing": missing})
-
-    functions, _ = reached(server, NOW)
-
-    assert functions.status is Status.FAIL
-    assert "LAKEHOUSE_URI" in functions.detail
-
-
-# --- storage ---
-
-
-def test_storage_that_is_not_made_yet_may_be_read(azurite_connection: str):
-    given = {**SETTINGS, "LAKEHOUSE_URI": "x", "AzureWebJobsStorage": azurite_connection}
-
-    found = examine(storage.checks(load_settings(given), StaticCredential(SECRET)), seconds=30)
-
-    assert {each.status for each in found} <= {Status.OK, Status.WARN}
-    assert {f"queue {name}" for name in storage.QUEUES} <= {each.name for each in found}
-
-
-def test_storage_that_refuses_names_the_role_for_each_kind(azurite_connection: str):
-    wrong = re.sub(r"AccountKey=[^;]+", f"AccountKey={'A' * 86}==", azurite_connection)
-    given = {**SETTINGS, "LAKEHOUSE_URI": "x", "AzureWebJobsStorage": wrong}
-
-    found = examine(storage.checks(load_settings(given), StaticCredential(SECRET)), seconds=30)
-
-    remedies = {each.name.partition(" ")[0]: each.remedy for each in found if each.remedy}
-    assert "Storage Queue Data Contributor" in remedies["queue"]
-    assert "Storage Table Data Contributor" in remedies["table"]
-    assert "Storage Blob Data Owner" in remedies["container"]
-    assert {each.status for each in found if each.name != "poison queues"} == {Status.FAIL}

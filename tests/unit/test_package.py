@@ -96,6 +96,19 @@ def test_what_a_machine_leaves_lying_about_is_not_deployed(builder: Any, tmp_pat
     assert builder.deployed_files(tmp_path) == [Path("shared/config.py")]
 
 
+def test_a_lean_package_has_everything_but_the_libraries_own_tests(builder: Any, tmp_path: Path):
+    kept = {"a/code.py", "a/latests/x.py", "a/testing.py"}
+    for name in (*kept, "a/tests/test_x.py", "a/b/tests/tests/data.csv", "tests/test_y.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    builder._without_tests(tmp_path)
+
+    assert {
+        each.relative_to(tmp_path).as_posix() for each in tmp_path.rglob("*") if each.is_file()
+    } == kept
+
+
 def test_every_library_that_deployed_code_imports_is_pinned_for_deployment():
     deployed, known = pinned("requirements.txt"), owners()
 
