@@ -52,7 +52,7 @@ clean:
 
 PEERS := .local/peers
 
-.PHONY: bench-peers bench-simulations
+.PHONY: bench-audit bench-peers bench-simulations
 
 bench: $(READY)
 	@$(BIN)/python bench/drift.py

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -160,7 +161,7 @@ def measured(worlds: Sequence[World]) -> list[Cost]:
             for _ in range(DECISIONS):
                 writes.append(seconds(each.decide))
                 bare.append(seconds(each.bare))
-            projections.append(seconds(lambda now=each: now.project(now.chains[0])) / DECISIONS)
+            projections.append(seconds(partial(each.project, each.chains[0])) / DECISIONS)
     return [Cost(*map(statistics.median, lists)) for lists in found]
 
 

@@ -6,7 +6,7 @@ decides the same.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from shared.domain.run import CANDIDATES, Run, State
 from shared.errors import NoChampion, NotFound, Refused
 from shared.handlers.apart import each_apart
 from shared.handlers.challenge_days import ONE_DAY, SINCE, ChallengeDays, Duel
+from shared.handlers.decisions import DECIDED, UNTIL, end_candidate
 from shared.handlers.journal import Change, entry
 from shared.handlers.promotion_start import send_to_promotion
 from shared.handlers.steps import Steps
@@ -63,7 +64,8 @@ class CompareChampion:
         challenger = self.registry.challenger(model.name)
         mine = [run for run in waiting if challenger and run.version == challenger.version]
         for run in waiting:
-            if run not in mine:
+            # one that is decided on ends in the words of that decision, role or not
+            if run not in mine and DECIDED not in run.facts:
                 self._superseded(run, challenger)
         if challenger is not None and mine and mine[0].state is not State.AWAITING_APPROVAL:
             self._meet(model, mine[0], challenger)
@@ -142,7 +144,7 @@ class CompareChampion:
             if found is None or found.state is not State.CHALLENGING:
                 return None
             until = now + timedelta(hours=hours)
-            facts = {**found.facts, "grounds": context, "approval_until": until.isoformat()}
+            facts = {**found.facts, "grounds": context, UNTIL: until.isoformat()}
             said = f"{reason}; a person must approve before {until:%Y-%m-%d %H:%M}Z"
             moved = found.to(
                 State.AWAITING_APPROVAL, now, reason=said, facts=facts, notified_at=None
@@ -163,32 +165,6 @@ class CompareChampion:
     def _superseded(self, run: Run, challenger: ModelVersion | None) -> None:
         now = f"version {challenger.version} has" if challenger else "nobody has"
         end_candidate(self.steps, run, f"superseded: {now} the challenger's role", {})
-
-
-def end_candidate(
-    steps: Steps,
-    run: Run,
-    reason: str,
-    context: dict[str, Any],
-    *,
-    expect: Callable[[Run], bool] = lambda _: True,
-) -> bool:
-    """Reject a run whose version will not become the champion.
-
-    False where it has moved on, or ``expect`` says no of the run as it now is.
-    """
-
-    def step(snapshot: Snapshot) -> Change | None:
-        found, now = snapshot.run, steps.journal.clock.now()
-        if found is None or found.state is not run.state or not expect(found):
-            return None
-        moved = found.to(State.REJECTED, now, reason=reason[:2000], notified_at=None)
-        noted = entry(
-            moved, "run.rejected", now, outcome="denied", context={"blocked": True, **context}
-        )
-        return Change(run=moved, entries=(noted,))
-
-    return steps.announced(steps.journal.apply(run.model, run.run_id, step)).changed
 
 
 def _grounds(duel: Duel, found: Streak) -> dict[str, Any]:

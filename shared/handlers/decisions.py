@@ -14,7 +14,6 @@ from shared.domain.actor import Actor
 from shared.domain.audit import AuditEntry
 from shared.domain.run import Run, State
 from shared.errors import DataError, IllegalTransition, NotFound, Refused
-from shared.handlers.compare_champion import end_candidate
 from shared.handlers.journal import Change, entry
 from shared.handlers.promotion_start import send_to_promotion
 from shared.handlers.steps import Steps
@@ -138,3 +137,24 @@ def until(run: Run) -> datetime:
     except (KeyError, TypeError, ValueError):
         message = f"{run.run_id} waits for approval and does not say how long"
         raise DataError(message, subject=run.run_id) from None
+
+
+def end_candidate(steps: Steps, run: Run, reason: str, context: Mapping[str, Any]) -> bool:
+    """Reject a run whose version will not become the champion.
+
+    False where it has moved on, or was decided on since it was read.
+    """
+
+    def step(snapshot: Snapshot) -> Change | None:
+        found, now = snapshot.run, steps.journal.clock.now()
+        if found is None or found.state is not run.state:
+            return None
+        if (DECIDED in found.facts) is not (DECIDED in run.facts):
+            return None
+        moved = found.to(State.REJECTED, now, reason=reason[:2000], notified_at=None)
+        noted = entry(
+            moved, "run.rejected", now, outcome="denied", context={"blocked": True, **context}
+        )
+        return Change(run=moved, entries=(noted,))
+
+    return steps.announced(steps.journal.apply(run.model, run.run_id, step)).changed

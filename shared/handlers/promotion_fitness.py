@@ -34,11 +34,9 @@ class Fitness:
         """Say why the version may not become the champion, or nothing."""
         match run.purpose:
             case Purpose.PROMOTION:
-                role = self.registry.challenger(run.model)
-                if role is None or role.version != run.version:
-                    now = f"version {role.version} is" if role else "nobody is"
-                    return f"version {run.version} is not the challenger any more, {now}"
-                return _other_champion(run, serving)
+                # the role last: who was turned down has lost it, and keeps the reason when a
+                # worker died before the run ended
+                return _other_champion(run, serving) or self._other_challenger(run)
             case Purpose.ROLLBACK:
                 before = self.registry.previous(run.model)
                 if before is None or before.version != run.version:
@@ -47,6 +45,14 @@ class Fitness:
                 if serving:
                     return f"version {serving} is the champion already"
         return self._trial(model, run)
+
+    def _other_challenger(self, run: Run) -> str:
+        """Say who else has the challenger's role, or nothing."""
+        role = self.registry.challenger(run.model)
+        if role is not None and role.version == run.version:
+            return ""
+        now = f"version {role.version} is" if role else "nobody is"
+        return f"version {run.version} is not the challenger any more, {now}"
 
     def _trial(self, model: Model, run: Run) -> str:
         """Have the version load and answer; give why it may not serve, or nothing."""

@@ -29,6 +29,7 @@ REWRITES = re.compile(
 """The same as SQL."""
 HARMLESS = {
     ("shared/adapters/mlflow_registry.py", "delete_registered_model_alias"),
+    ("shared/adapters/fabric_registry.py", "self._rest.ask('DELETE', …)"),
     ("shared/adapters/blob_profiles.py", "overwrite=True"),
 }
 """What takes away something else than audit: a role in the registry, a stored profile's old form.
@@ -41,9 +42,16 @@ def sources() -> list[Path]:
 
 
 def removals(tree: ast.AST) -> Iterator[str]:
-    """Give each call that could remove or rewrite something, by what gives it away."""
+    """Give whatever could remove or rewrite something, by what gives it away.
+
+    A method that is only named counts too: it may be handed to somebody who calls it.
+    """
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Attribute) and REMOVES.match(node.attr):
+            yield node.attr
+        elif isinstance(node, ast.Name) and REMOVES.match(node.id):
+            yield node.id
+        elif isinstance(node, ast.Call):
             yield from _of_call(node)
         elif isinstance(node, ast.Tuple) and node.elts and _text(node.elts[0]) == "delete":
             yield "('delete', …)"  # an operation of a table transaction
@@ -52,16 +60,15 @@ def removals(tree: ast.AST) -> Iterator[str]:
 
 
 def _of_call(node: ast.Call) -> Iterator[str]:
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    if isinstance(node.func, ast.Name):
-        name = node.func.id
-    if REMOVES.match(name):
-        yield name
+    if any(_text(each) == "DELETE" for each in node.args):
+        yield f"{ast.unparse(node.func)}('DELETE', …)"  # a request over HTTP
+    writes = ast.unparse(node.func).endswith("write_deltalake")
     for keyword in node.keywords:
-        if keyword.arg == "mode" and _text(keyword.value) == "overwrite":
-            yield "mode='overwrite'"
-        if keyword.arg == "overwrite" and ast.unparse(keyword.value) != "False":
-            yield f"overwrite={ast.unparse(keyword.value)}"
+        value = ast.unparse(keyword.value)
+        if keyword.arg == "mode" and (value == "'overwrite'" or (writes and value != "'append'")):
+            yield f"mode={value}"
+        if keyword.arg == "overwrite" and value != "False":
+            yield f"overwrite={value}"
 
 
 def _text(node: ast.AST) -> str:
@@ -94,6 +101,9 @@ def test_no_deployed_module_removes_or_rewrites_what_is_stored():
         "database.execute('VACUUM ml_promotion_audit')",
         "database.execute(f'DELETE FROM {table}')",
         "shutil.rmtree(folder)",
+        "pool.map(table.delete_entity, rows)",
+        "write_deltalake(target, data, mode=how)",
+        "session.request('DELETE', url)",
     ],
 )
 def test_what_would_remove_something_is_noticed(source: str):
@@ -107,6 +117,7 @@ def test_what_would_remove_something_is_noticed(source: str):
         "container.upload_blob(name, content, overwrite=False)",
         "table.upsert_entity(entity, mode=UpdateMode.REPLACE)",
         "text.removeprefix('x')",
+        "route(methods=['POST', 'DELETE'])",
     ],
 )
 def test_what_removes_nothing_is_not(source: str):

@@ -144,6 +144,44 @@ def test_a_decision_whose_worker_died_is_carried_out_in_its_own_words(act, said,
     assert f"{word} by ana@example.com: {said.reason}" in reasons
 
 
+def dies_after(loop: FakeLoop, call: str) -> None:
+    """Have Ana reject, and her worker die once a call has taken effect."""
+    fuse = Fuse()
+    counting = waiting()
+    counting._wire({name: fuse.tap(name, port) for name, port in vars(counting.ports).items()})
+    counting.approval.reject(MODEL, run_of(counting).run_id, NO)
+
+    broken = Fuse(fuse.calls.index(call) + 1, after=True)
+    loop._wire({name: broken.tap(name, port) for name, port in vars(loop.ports).items()})
+    with pytest.raises(Killed):
+        loop.approval.reject(MODEL, run_of(loop).run_id, NO)
+
+
+def test_a_rejection_keeps_its_words_where_the_daily_comparison_comes_before_the_rest_of_it():
+    loop = waiting()
+    dies_after(loop, "registry.retire")
+    assert loop.ports.registry.challenger(MODEL) is None
+
+    loop.compare.all()
+    assert run_of(loop).state is State.AWAITING_APPROVAL
+    loop.expire_approvals()
+
+    assert run_of(loop).reason == f"rejected by ana@example.com: {NO.reason}"
+
+
+def test_a_comparison_that_began_before_a_decision_does_not_end_the_run():
+    loop = waiting()
+    stale = loop.ports.store.runs(MODEL)
+    dies_after(loop, "registry.retire")
+    runs, loop.ports.store.runs = loop.ports.store.runs, lambda *_, **__: stale
+
+    loop.compare.all()
+
+    loop.ports.store.runs = runs
+    assert run_of(loop).state is State.AWAITING_APPROVAL
+    assert loop.expire_approvals() == 1
+
+
 def test_a_person_who_was_faster_is_no_trouble():
     loop = waiting()
     stale = loop.ports.store.runs(MODEL)

@@ -92,6 +92,17 @@ def test_a_challenger_that_lost_its_role_before_its_turn_is_not_promoted():
     assert champion(loop) == "1"
 
 
+def test_what_was_turned_down_keeps_its_reason_where_the_worker_died_after_the_role_was_lost():
+    loop = ready()
+    version = loop.add_version(fair)
+    loop.ports.registry.promote(MODEL, version)
+    loop.ports.registry.retire(MODEL, "2")
+
+    loop.drain()
+
+    assert run_of(loop).reason == f"it has beaten version 1, and version {version} serves now"
+
+
 def test_a_champion_changed_by_hand_after_the_intent_is_left_alone():
     loop = ready()
     faults = loop.ports.registry.faults
