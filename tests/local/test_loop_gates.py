@@ -18,6 +18,8 @@ from local.cli import app
 from shared.errors import ConfigError
 from tests.fakes.samples import HOLDOUT_TABLE, MODEL, holdout_rows, model_document
 
+pytestmark = pytest.mark.xdist_group("loop-gates")  # one worker makes the versions, once
+
 LONELY = "lonely-delay"
 """A model without a champion and without a challenger."""
 VERSIONS = {"champion": "1", "challenger": "2", "worse": "3", "broken": "4"}

@@ -37,6 +37,8 @@ class OneAnswer:
         connection, _ = self._socket.accept()
         with connection:
             self.asked.append(_request(connection))
+            # before the answer: who asks again is refused at once, instead of waiting out its time
+            self._socket.close()
             connection.sendall(self._answer)
 
 

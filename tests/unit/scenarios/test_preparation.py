@@ -25,6 +25,7 @@ COLUMNS = SPEC.columns
 
 # MLflow's own warnings, at import and from its SQL store; nothing of them is decided here.
 pytestmark = [
+    pytest.mark.xdist_group("preparation"),  # one worker prepares the scenario, once
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
 ]
