@@ -6,6 +6,8 @@ The libraries that compute are imported when the command runs, so that other com
 import json
 import os
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +32,8 @@ INTERRUPTED = 130
 """What a shell says of a command that was stopped with Ctrl-C."""
 COLOURS = {"PASS": "green", "FAIL": "bold red", "SKIP": "dim"}
 LONGEST = 400
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+"""A person waits: by MLflow's defaults each question to a dead registry takes four minutes."""
 
 
 def ready(
@@ -53,7 +57,8 @@ def ready(
     console = Console(stderr=json_out == STANDARD_OUTPUT)
     try:
         check_outputs({"--json": json_out})
-        report = _check(_app(console), model, console, write_card=write_card)
+        with _patience():
+            report = _check(_app(console), model, console, write_card=write_card)
         _show(report, console)
         _write(report, json_out)
     except (LoopError, OSError) as error:
@@ -65,6 +70,18 @@ def ready(
         traceback.print_exc()
         raise typer.Exit(TROUBLE) from None
     raise typer.Exit(0 if report.ready else 1)
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Have MLflow give up soon, where the environment does not say otherwise."""
+    added = {name: value for name, value in PATIENCE.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def _app(console: Console) -> "App":
@@ -112,7 +129,7 @@ def _show(report: "Report", console: Console) -> None:
     console.print(table)
     counts = ", ".join(f"{report.count(status)} {status.lower()}" for status in Status)
     word, colour = ("READY", "green") if report.ready else ("NOT READY", "bold red")
-    serving = f"version {report.version}" if report.version else "no champion"
+    serving = f"version {report.version}" if report.version else "nobody is known to serve"
     told = f"  {report.model}, {serving}, {report.at:%Y-%m-%d %H:%M} UTC: {counts}"
     console.print(Text(word, colour).append(told, "not bold default"), highlight=False)
 

@@ -7,6 +7,7 @@ are made, and in which order, is ``registry_roles``'; here is how each looks. No
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from shared.adapters.fabric_registry_files import OneLakeFiles
 from shared.adapters.fabric_registry_http import UNKNOWN_CALLS, MlflowRest
@@ -23,7 +24,7 @@ from shared.adapters.registry_roles import (
     SetTag,
     Write,
 )
-from shared.adapters.registry_wire import PROBE, condition_for, known
+from shared.adapters.registry_wire import LOGGED, PROBE, condition_for, known
 from shared.adapters.rest_http import NoAnswer
 from shared.adapters.scoring_sources import locations
 from shared.errors import NotFound, Refused
@@ -79,14 +80,7 @@ class FabricServer:
         self._files = files
 
     def capabilities(self) -> Capabilities:
-        """Ask about a model that is not there, by the very calls that are made later.
-
-        Raises:
-            Refused: there is no registry, whatever it may know.
-        """
-        if self.aliases(PROBE) is not None:
-            message = f"the registry has a model named {PROBE}, which is kept for asking"
-            raise Refused(message, code="ProbeTaken", subject=PROBE)
+        """Ask about a model that is not there, by the very calls that are made later."""
         named = {"name": PROBE, "alias": CHAMPION}
         moved = {"version": "1", "stage": STAGING, "archive_existing_versions": False}
         return Capabilities(
@@ -100,8 +94,9 @@ class FabricServer:
             found = self._get("registered-models/get", "registered_model", name=model)
         except NotFound:
             return None
+        _text(found, "name")  # a model without a name is none that has no champion
         listed = found.get("aliases") or ()
-        return {str(each["alias"]): str(each["version"]) for each in listed}
+        return {_text(each, "alias"): _text(each, "version") for each in listed}
 
     def version(self, model: str, version: str) -> ModelVersion:
         found = self._get("model-versions/get", "model_version", name=model, version=version)
@@ -146,7 +141,15 @@ class FabricServer:
     def fetch(self, version: ModelVersion, folder: Path) -> None:
         asked = {"name": version.name, "version": version.version}
         found = self._rest.ask("GET", "model-versions/get-download-uri", params=asked)
-        self._files.copy(str(found.get("artifact_uri") or version.source), folder)
+        address = str(found.get("artifact_uri") or version.source)
+        if address.startswith(LOGGED):
+            address = self._logged_at(address.removeprefix("models:/"))
+        self._files.copy(address, folder)
+
+    def _logged_at(self, logged_model: str) -> str:
+        """Give where a logged model's files lie: MLflow 3 may name it in place of an address."""
+        found = self._get(f"logged-models/{quote(logged_model, safe='')}", "model")
+        return str(found.get("info", {}).get("artifact_uri") or "")
 
     def _get(self, path: str, what: str, **params: str) -> Mapping[str, Any]:
         """Give one thing; an answer without it is no answer, and never taken for an empty one."""
@@ -174,11 +177,18 @@ def _has(call: Callable[[], Any]) -> bool:
     return known(call, UNKNOWN_CALLS)
 
 
+def _text(found: Mapping[str, Any], name: str) -> str:
+    """Give what must be there; an answer without it is no answer."""
+    if name not in found:
+        raise NoAnswer(f"Fabric's registry: the answer has no {name}")
+    return str(found[name])
+
+
 def _normal(found: Mapping[str, Any]) -> ModelVersion:
-    tags = {str(tag["key"]): str(tag.get("value", "")) for tag in found.get("tags") or ()}
+    tags = {_text(tag, "key"): str(tag.get("value", "")) for tag in found.get("tags") or ()}
     return ModelVersion(
-        name=str(found["name"]),
-        version=str(found["version"]),
+        name=_text(found, "name"),
+        version=_text(found, "version"),
         run_id=str(found.get("run_id") or ""),
         stage=str(found.get("current_stage") or "None"),
         aliases=frozenset(),

@@ -154,7 +154,7 @@ class OneLakeFiles(RestHttp):
             document, more = self._page(place, params)
             for entry in document.get("paths", ()):
                 if str(entry.get("isDirectory", "false")).lower() != "true":
-                    yield _name(place, str(entry["name"])), int(entry["contentLength"])
+                    yield _file(place, entry)
             if not more:
                 return
 
@@ -193,6 +193,15 @@ class OneLakeFiles(RestHttp):
 
 def _path(place: Place) -> str:
     return f"{quote(place.workspace)}/{quote(place.path)}"
+
+
+def _file(place: Place, entry: Mapping[str, Any]) -> tuple[str, int]:
+    try:
+        name, size = str(entry["name"]), int(entry["contentLength"])
+    except (KeyError, ValueError) as error:
+        message = "OneLake: the listing leaves out a file's name or size"
+        raise NoAnswer(message, subject=str(place)) from error
+    return _name(place, name), size
 
 
 def _name(place: Place, listed: str) -> str:

@@ -69,6 +69,9 @@ class MlflowServer:
                 found = self.client.get_registered_model(model)
         except NotFound:
             return None
+        if found.name != model:
+            # what MLflow's client makes of any JSON object, a gateway's among them
+            raise Unavailable(f"registry: {model}: the answer has no such model", subject=model)
         return {alias: str(version) for alias, version in (found.aliases or {}).items()}
 
     def version(self, model: str, version: str) -> ModelVersion:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from shared.adapters.registry_wire import LOGGED
 from shared.errors import DataError, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from shared.ports import ModelVersion
 
 FILE = "MLmodel"
-_LOGGED = "models:/m-"
 _MISSING = frozenset({"RESOURCE_DOES_NOT_EXIST"})
 
 
@@ -39,7 +39,7 @@ class MlflowSignatures:
 
         client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         source: str = client.get_model_version_download_uri(version.name, version.version)
-        if source.startswith(_LOGGED):
+        if source.startswith(LOGGED):
             source = client.get_logged_model(source.removeprefix("models:/")).artifact_location
         return source.rstrip("/")
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from shared.adapters import registry_roles as roles
 from shared.adapters.registry_roles import Capabilities, Roles, SetTag, Write
+from shared.adapters.registry_wire import PROBE
 from shared.errors import NoChampion, NotFound, Refused
 from shared.ports import ModelVersion
 
@@ -19,7 +20,7 @@ class RegistryServer(Protocol):
     """One call each. NotFound: it answered that there is none; Unavailable: it did not answer."""
 
     def capabilities(self) -> Capabilities:
-        """Ask which ways to say a role the server knows."""
+        """Ask which ways to say a role the server knows, by calls about the model ``PROBE``."""
 
     def aliases(self, model: str) -> Mapping[str, str] | None:
         """Give alias -> version; None where the model does not exist."""
@@ -83,8 +84,9 @@ class RoleRegistry:
 
     def undo_promotion(self, model: str, version: str, *, champion: str, previous: str) -> None:
         """See ``ports.Registry``."""
-        found = self._roles(model, champion, previous)
-        self._write(model, roles.undoing(found, version, champion, previous))
+        kept = previous if self._is_there(model, previous) else ""
+        found = self._roles(model, champion, kept)
+        self._write(model, roles.undoing(found, version, champion, kept))
 
     def retire(self, model: str, version: str) -> None:
         """See ``ports.Registry``."""
@@ -119,6 +121,14 @@ class RoleRegistry:
 
     @cached_property
     def _has(self) -> Capabilities:
+        """Ask the server, once it has shown that it is a registry.
+
+        Raises:
+            Refused: it is none, or what it would be asked about is there.
+        """
+        if self._server.aliases(PROBE) is not None:
+            message = f"the registry has a model named {PROBE}, which is kept for asking"
+            raise Refused(message, code="ProbeTaken", subject=PROBE)
         return self._server.capabilities()
 
     def _holder(self, model: str, role: str) -> ModelVersion | None:
@@ -140,20 +150,40 @@ class RoleRegistry:
 
         Raises:
             NotFound: it, or a version that is needed, is not there.
-            Refused: the server knows no way to say a role.
+            Refused: as ``_require_a_way``.
         """
         aliases = self._server.aliases(model)
         if aliases is None:
             raise NotFound(f"{model}: no such model", subject=model)
+        self._require_a_way(model, aliases)
         found = self._read(model, aliases)
         known = {each.version for each in found.versions}
         # a search may lag behind what is there
         late = [each for each in needed if each and each not in known]
         more = [self._version(model, each, aliases) for each in late]
+        return replace(found, versions=(*found.versions, *more))
+
+    def _require_a_way(self, model: str, aliases: Mapping[str, str]) -> None:
+        """Make sure that a role can be said, and that whoever reads it next is told the same.
+
+        Raises:
+            Refused: the server knows no way, or lists an alias that it cannot move: readers follow
+                it, whatever is written beside it.
+        """
         if not any(self._has.named().values()):
             message = f"{model}: the registry has neither aliases nor stages nor tags"
             raise Refused(message, code="NoRoles", subject=model)
-        return replace(found, versions=(*found.versions, *more))
+        stuck = sorted({roles.CHAMPION, roles.CHALLENGER, roles.PREVIOUS} & aliases.keys())
+        if stuck and not self._has.aliases:
+            message = f"{model}: the registry lists the alias {stuck[0]} and has no call to move it"
+            raise Refused(message, code="StuckAlias", subject=model)
+
+    def _is_there(self, model: str, version: str) -> bool:
+        try:
+            _require_number(model, version)
+            return self._server.version(model, version).version == version
+        except NotFound:
+            return False
 
     def _read(self, model: str, aliases: Mapping[str, str]) -> Roles:
         versions = [_with_aliases(each, aliases) for each in self._server.versions(model)]

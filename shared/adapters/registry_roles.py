@@ -179,7 +179,7 @@ def undoing(roles: Roles, version: str, champion: str, previous: str) -> Iterato
     """Take back a promotion that got as far as it got; empty: there was no such version.
 
     Raises:
-        NotFound: the champion or the one before it is gone.
+        NotFound: the champion, or the one before it where there is to be one, is not there.
     """
     for needed in filter(None, (champion, previous)):
         roles.find(needed)
@@ -188,11 +188,6 @@ def undoing(roles: Roles, version: str, champion: str, previous: str) -> Iterato
         tags.undo(version, champion, previous)
         yield from tags.writes
         return
-    if champion and roles.has.tags and not roles.has.aliases:
-        # before it serves again: whoever asks for the one before must not be sent to the undone
-        replaced = roles.find(champion).tags.get(REPLACED_TAG, "")
-        if replaced != previous:
-            yield SetTag(champion, REPLACED_TAG, previous)
     yield from _stages_back(roles, version, champion)
     if roles.has.aliases:
         yield from _alias_back(roles, CHAMPION, champion)

@@ -15,6 +15,8 @@ DENIED = frozenset({"PERMISSION_DENIED", "InsufficientPrivileges", "HTTP403"})
 """MLflow's word for a right that is missing, Fabric's, and a gateway's."""
 REFUSED = frozenset({INVALID, "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_STATE"})
 NO_SUCH_CALL = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "FEATURE_DISABLED"})
+LOGGED = "models:/m-"
+"""How MLflow 3 begins the name of a logged model, which a version may have for a source."""
 PROBE = "retrain-loop-probe"
 """A model name nobody uses: a server that has a call answers that the model is not there."""
 

@@ -12,11 +12,12 @@ _SPECIAL = re.compile(r"([\\`*_\[\]#|~!])")
 _LEADING = re.compile(r"^(\d+(?=[.)])|(?=[-+=]))([-+=.)])")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _WORDS = {">=": "at least", "<=": "at most", "<": "below"}
+_ENDS = ("_low", "_high")
 UNDECLARED = "*Not declared in models.yaml.*"
 NONE_FOUND = "*Not known.*"
 LOSS = (
     "Loss: the share by which the root mean squared error is above the champion's on the same rows;"
-    " below 0 it is smaller."
+    " below 0 it is smaller. In brackets: 95 % interval, where the gate took one."
 )
 
 
@@ -166,15 +167,21 @@ def _metrics(metrics: Mapping[str, Any]) -> str:
 
 def _slices(slices: Mapping[str, Any]) -> str:
     parts = slices["parts"]
-    measures = list(dict.fromkeys(name for found in parts.values() for name in found))
+    names = list(dict.fromkeys(name for found in parts.values() for name in found))
+    measures = [name for name in names if not name.endswith(_ENDS)]
     rows = [
-        [plain(part), *(plain(found.get(name)) for name in measures)]
+        [plain(part), *(_with_interval(found, name) for name in measures)]
         for part, found in parts.items()
     ]
     tables = [_table(("Slice", *map(plain, measures)), rows)] if rows else []
     tables += [LOSS] if "loss" in measures else []
     tables += [_pairs(slices["others"])] if slices["others"] else []
     return "\n\n".join(tables) or NONE_FOUND
+
+
+def _with_interval(found: Mapping[str, Any], name: str) -> str:
+    interval = _interval({end: found.get(f"{name}_{end}") for end in ("low", "high")})
+    return f"{plain(found.get(name))} ({interval})" if interval else plain(found.get(name))
 
 
 def _fairness(fairness: Mapping[str, Any]) -> str:

@@ -80,10 +80,10 @@ class Registry(Protocol):
             model: whose champion was about to change.
             version: the one that was to be promoted; it may be gone by now.
             champion: who served before; empty: nobody did.
-            previous: who was the champion before that one; empty: nobody was.
+            previous: who was the champion before that one; empty, or gone by now: nobody.
 
         Raises:
-            NotFound: the champion or the one before it is gone.
+            NotFound: the champion is gone.
             Refused: as ``promote``.
         """
 

@@ -35,6 +35,8 @@ TOKEN = "a-token-of-the-simulator"
 SOURCE = "abfss://workspace@onelake.dfs.fabric.microsoft.com/item/source"
 """A server takes no version whose files lie in a folder of its own."""
 NUMBERS = count(1)
+JSON = {"Content-Type": "application/json"}
+NO_MODEL = json.dumps({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no"}).encode()
 NOTEBOOK = "22222222-2222-2222-2222-222222222222"
 
 

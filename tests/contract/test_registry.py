@@ -11,6 +11,8 @@ from shared.adapters.mlflow_registry import MlflowRegistry
 from shared.adapters.registry_base import RoleRegistry
 from shared.errors import NoChampion, NotFound, Refused, Unavailable
 from tests.contract.registry_worlds import (
+    JSON,
+    NO_MODEL,
     NUMBERS,
     SOURCE,
     FabricWorld,
@@ -23,13 +25,17 @@ from tests.contract.registry_worlds import (
     broken,
     simulated,
 )
+from tests.fakes.web import Answer, Web, serving
 
-pytestmark = pytest.mark.filterwarnings(
-    # raised inside MLflow's own modules
-    "ignore::sqlalchemy.exc.SADeprecationWarning",
-    "ignore::DeprecationWarning:mlflow",
-    "ignore::FutureWarning:mlflow",
-)
+pytestmark = [
+    pytest.mark.xdist_group("registry"),  # one worker starts the simulator for all
+    pytest.mark.filterwarnings(
+        # raised inside MLflow's own modules
+        "ignore::sqlalchemy.exc.SADeprecationWarning",
+        "ignore::DeprecationWarning:mlflow",
+        "ignore::FutureWarning:mlflow",
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -290,6 +296,17 @@ def test_a_promotion_cannot_be_undone_to_a_champion_that_is_gone(world: World, m
     assert world.registry.champion(model).version == version
 
 
+def test_a_promotion_is_undone_even_if_the_champion_s_forerunner_is_gone(world: World, model: str):
+    old, new = world.register(model), world.register(model)
+    world.registry.promote(model, old)
+    world.registry.promote(model, new)
+
+    world.registry.undo_promotion(model, new, champion=old, previous="99")
+
+    assert world.registry.champion(model).version == old
+    assert world.registry.previous(model) is None
+
+
 def test_promoting_another_leaves_the_challenger_its_role(world: World, model: str):
     old, new, back = (world.register(model) for _ in range(3))
     world.registry.promote(model, old)
@@ -474,6 +491,24 @@ def test_a_server_with_nothing_stages_nobody(server_world: ServerWorld, model: s
         registry.stage_candidate(model, version)
 
 
+@pytest.mark.parametrize("missing", [{"aliases"}, {"aliases", "stages"}], ids=sorted)
+def test_an_alias_that_can_be_read_and_not_moved_is_told_and_nothing_is_written_beside_it(
+    server_world: ServerWorld, model: str, missing: set[str]
+):
+    old, new = server_world.register(model), server_world.register(model)
+    server_world.set_champion(model, old)
+    registry = server_world.limited(missing)
+
+    for act in (registry.promote, registry.stage_candidate, registry.retire):
+        with pytest.raises(Refused, match="lists the alias champion") as caught:
+            act(model, new)
+        assert caught.value.code == "StuckAlias"
+
+    assert registry.champion(model).version == old
+    assert registry.version(model, new).tags == {}
+    assert registry.version(model, new).stage == "None"
+
+
 # --- whatever breaks -------------------------------------------------------------------------
 
 BREAKING: list[tuple[str, tuple[str, ...]]] = [
@@ -586,6 +621,35 @@ def test_a_server_that_is_down_is_unavailable_and_not_without_a_champion(
     ):
         with pytest.raises(Unavailable):
             call()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((404, {}, b"<html>not here</html>"), Refused),
+        ((401, {}, b""), Refused),
+        ((403, {}, b""), Refused),
+        ((404, JSON, b'{"errorCode": "WorkspaceNotFound", "message": "no"}'), Unavailable),
+        ((200, {}, b"<html>a sign-in page</html>"), Unavailable),
+        ((200, JSON, b"{}"), Unavailable),
+        ((429, {}, b""), Unavailable),
+        ((503, {}, b""), Unavailable),
+        ((404, JSON, NO_MODEL), NoChampion),
+    ],
+)
+def test_only_the_server_s_own_word_means_that_there_is_no_champion(
+    monkeypatch: pytest.MonkeyPatch, answer: Answer, error: type[Exception]
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with serving(Web([answer])) as web, pytest.raises(error) as caught:
+        MlflowRegistry(web.url).champion("m")
+
+    assert isinstance(caught.value, NoChampion) is (error is NoChampion)
+
+
+def test_an_address_without_a_server_has_no_capabilities_to_speak_of():
+    with serving(Web([(404, {}, b"<html>not here</html>")])) as web, pytest.raises(Refused):
+        MlflowRegistry(web.url).capabilities()
 
 
 def test_a_database_that_is_none_is_unavailable(tmp_path: Path):

@@ -25,6 +25,8 @@ from shared.errors import DataError, NoChampion, NotFound, Refused, Throttled, U
 from shared.ports import ModelVersion
 from tests.contract import scorer_models
 from tests.contract.registry_worlds import (
+    JSON,
+    NO_MODEL,
     NUMBERS,
     TOKEN,
     WORKSPACE,
@@ -36,17 +38,18 @@ from tests.fakes.duel import ANA, duel, live
 from tests.fakes.samples import MODEL
 from tests.fakes.web import Answer, Asked, Web, serving
 
-pytestmark = pytest.mark.filterwarnings(
-    # raised inside MLflow's own modules
-    "ignore::sqlalchemy.exc.SADeprecationWarning",
-    "ignore::DeprecationWarning:mlflow",
-    "ignore::FutureWarning:mlflow",
-)
+pytestmark = [
+    pytest.mark.xdist_group("fabric-registry"),  # one worker starts the simulator for all
+    pytest.mark.filterwarnings(
+        # raised inside MLflow's own modules
+        "ignore::sqlalchemy.exc.SADeprecationWarning",
+        "ignore::DeprecationWarning:mlflow",
+        "ignore::FutureWarning:mlflow",
+    ),
+]
 
 CLOCK = SystemClock()
 HERE = f"abfss://{WORKSPACE}@onelake.dfs.fabric.microsoft.com"
-JSON = {"Content-Type": "application/json"}
-NO_MODEL = json.dumps({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no"}).encode()
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +139,8 @@ def test_a_registry_that_is_down_is_unavailable():
         ((200, JSON, b"{}"), Unavailable),
         ((200, JSON, b"[]"), Unavailable),
         ((200, JSON, b""), Unavailable),
+        ((200, JSON, b'{"registered_model": {}}'), Unavailable),
+        ((200, JSON, b'{"registered_model": {"name": "m", "aliases": [{}]}}'), Unavailable),
         ((500, JSON, b'{"error_code": "INTERNAL_ERROR"}'), Unavailable),
         ((503, {}, b""), Unavailable),
         ((429, {}, b""), Throttled),
@@ -245,7 +250,7 @@ def test_it_gives_up_after_three_times(simulator, model):
     assert simulator.pending()[0]["times"] == 1
 
 
-@pytest.mark.parametrize("kind", ["reset", "server_error"])
+@pytest.mark.parametrize("kind", ["reset", "server_error", "unauthorized"])
 def test_a_passing_fault_is_passed_over(simulator, model, kind):
     simulator.order("registry_read", kind)
     simulator.order("registry_write", kind)
@@ -356,6 +361,19 @@ def test_another_model_s_versions_are_never_taken_for_this_one_s():
     assert champion.tags == {}
 
 
+def test_a_version_that_lacks_its_number_is_no_answer():
+    def respond(asked: Asked) -> Answer:
+        if "registered-models/get" in asked.path:
+            return 200, JSON, b'{"registered_model": {"name": "m"}}'
+        return 200, JSON, b'{"model_versions": [{"name": "m"}], "model_version": {"name": "m"}}'
+
+    with serving(Web(answer=respond)) as web:
+        registry = registry_at(web.url)
+        for call in (lambda: registry.version("m", "1"), lambda: registry.made_by("m", "run-1")):
+            with pytest.raises(Unavailable, match="has no version"):
+                call()
+
+
 # --- files -------------------------------------------------------------------------------------
 
 
@@ -459,6 +477,23 @@ def test_a_version_without_files_where_they_may_lie_is_not_found(world, model, t
             fetching.fetch(version, tmp_path)
 
 
+def test_a_logged_model_s_files_are_fetched_from_where_it_says(world, model, tmp_path):
+    stored(world, model, {"MLmodel": b"x"})
+    logged = {"model": {"info": {"artifact_uri": f"{HERE}/item/{model}/model"}}}
+
+    def respond(asked: Asked) -> Answer:
+        if asked.path.endswith("/logged-models/m-1"):
+            return 200, JSON, json.dumps(logged).encode()
+        return 200, JSON, b'{"artifact_uri": "models:/m-1"}'
+
+    version = ModelVersion(model, "9", "", "None", frozenset(), {}, "models:/m-1")
+    with serving(Web(answer=respond)) as web:
+        files = onelake(f"{world.simulator.url}/onelake")
+        FabricRegistry(FabricServer(rest(web.url), files)).fetch(version, tmp_path)
+
+    assert (tmp_path / "MLmodel").read_bytes() == b"x"
+
+
 def test_files_get_a_storage_token_and_no_other_host(tmp_path):
     credential = Credential("storage")
     listing = json.dumps({"paths": [{"name": "item/model/MLmodel", "contentLength": "2"}]})
@@ -497,6 +532,15 @@ def test_a_listing_that_leads_out_of_the_folder_is_not_followed(tmp_path, name):
 )
 def test_only_onelake_s_own_word_means_that_there_are_no_files(tmp_path, answer, error):
     with serving(Web([answer])) as web, pytest.raises(error):
+        onelake(web.url).copy(f"{HERE}/item/model", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "entry", [{"contentLength": "2"}, {"name": "item/model/f"}, {"name": "f", "contentLength": ""}]
+)
+def test_a_listing_that_leaves_something_out_is_no_answer(tmp_path, entry):
+    listing = json.dumps({"paths": [entry]}).encode()
+    with serving(Web([(200, JSON, listing)])) as web, pytest.raises(Unavailable):
         onelake(web.url).copy(f"{HERE}/item/model", tmp_path)
 
 

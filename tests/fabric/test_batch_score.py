@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from local.notebook_runner import CellFailedError, execute
+from shared.adapters.registry_roles import CHALLENGER, CHAMPION, OUTGOING, ROLE_TAG
 from tests.fabric.items import notebook
 from tests.fabric.lakeside import DAY, FACTS, FIRST_DAY, MODEL, PREDICTIONS, SLOPES, facts
 
@@ -149,6 +150,39 @@ def test_where_no_alias_says_it_the_stage_does(facts_of_two_days):
 
     assert score()["scored"] == {"champion": 120}
     assert set(facts_of_two_days.rows(PREDICTIONS)["model_version"]) == {"2"}
+
+
+def by_tag(tags):
+    """Have the versions hold their roles by the app's tag alone."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    for alias in ("champion", "challenger"):
+        client.delete_registered_model_alias(MODEL, alias)
+    for version, tag in tags.items():
+        client.set_model_version_tag(MODEL, version, ROLE_TAG, tag)
+
+
+@pytest.mark.parametrize("champion", [CHAMPION, OUTGOING])
+def test_where_neither_alias_nor_stage_says_it_the_tag_does(facts_of_two_days, champion):
+    by_tag({"2": champion, "1": CHALLENGER})
+
+    found = score()
+
+    assert found["scored"] == {"champion": 120, "challenger": 120}
+    assert {role: str(each.version) for role, each in found["holders"].items()} == {
+        "champion": "2",
+        "challenger": "1",
+    }
+
+
+def test_two_champions_by_tag_are_told_and_none_is_chosen(facts_of_two_days):
+    by_tag({"1": CHAMPION, "2": CHAMPION})
+
+    with pytest.raises(CellFailedError) as caught:
+        score()
+
+    assert "2 versions have retrain_loop.role = champion" in str(caught.value.__cause__)
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,10 @@ class FakeRegistry:
 
     def undo_promotion(self, model: str, version: str, *, champion: str, previous: str) -> None:
         fault = self.faults.before()
-        for needed in filter(None, (champion, previous)):
-            self._find(model, needed)
+        if champion:
+            self._find(model, champion)
+        if all(item.version != previous for item in self._all(model)):
+            previous = ""
         aliases = self._aliases.setdefault(model, {})
         moved = any(
             (item.version, item.stage) == (version, "Production") for item in self._all(model)

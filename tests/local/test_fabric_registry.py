@@ -7,12 +7,15 @@ import requests
 
 from tests.contract.registry_worlds import TOKEN, WORKSPACE, Simulator, simulated
 
-pytestmark = pytest.mark.filterwarnings(
-    # raised inside MLflow's own modules
-    "ignore::sqlalchemy.exc.SADeprecationWarning",
-    "ignore::DeprecationWarning:mlflow",
-    "ignore::FutureWarning:mlflow",
-)
+pytestmark = [
+    pytest.mark.xdist_group("fabric-registry"),  # one worker starts the simulator for all
+    pytest.mark.filterwarnings(
+        # raised inside MLflow's own modules
+        "ignore::sqlalchemy.exc.SADeprecationWarning",
+        "ignore::DeprecationWarning:mlflow",
+        "ignore::FutureWarning:mlflow",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

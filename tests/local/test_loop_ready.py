@@ -1,6 +1,7 @@
 """``loop ready`` as a person uses it, and what it looks at beside the app's own stores."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -123,6 +124,26 @@ def test_a_store_that_is_silent_is_trouble_too(run: Any):
     done = run(Silent(), MODEL)
 
     assert (done.exit_code, "no storage" in done.output) == (2, True)
+
+
+def test_mlflow_is_told_to_give_up_soon_while_somebody_waits_and_no_longer(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+):
+    retries = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    monkeypatch.delenv(retries, raising=False)
+    seen: list[str | None] = []
+
+    class Asked(World):
+        def check_readiness(self, name: str, around: Any) -> Report:
+            seen.append(os.environ.get(retries))
+            return self.report
+
+    run(Asked(Status.PASS), MODEL)
+    after = os.environ.get(retries)
+    monkeypatch.setenv(retries, "5")
+    run(Asked(Status.PASS), MODEL)
+
+    assert (seen, after) == (["2", "5"], None)
 
 
 def test_a_defect_is_not_taken_for_a_line_that_fails(run: Any):

@@ -8,6 +8,7 @@ import pytest
 
 from shared.adapters.fabric_registry import FabricRegistry
 from shared.adapters.mlflow_registry import MlflowRegistry
+from shared.adapters.mlflow_signature import FetchedSignatures, MlflowSignatures
 from shared.bootstrap import App
 from shared.catalogue import Catalogue
 from shared.config import load_settings
@@ -53,6 +54,8 @@ def test_its_versions_are_fetched_by_the_process_that_has_the_credential():
     wired = app(**FABRIC)
 
     assert wired.scorer._copy == wired.registry.fetch
+    assert isinstance(wired.signatures, FetchedSignatures)
+    assert isinstance(app().signatures, MlflowSignatures)
 
 
 @pytest.mark.parametrize("address", ["fabric://", "fabric://my-workspace", "fabric://a/b"])

@@ -93,13 +93,17 @@ class Report:
 def check(model: Model, facts: Facts) -> Report:
     """Answer every line; one that rests on something unknown fails, and says what it is."""
     serving = "" if isinstance(facts.champion, Unknown) else facts.champion.version
-    lines = tuple(_line(each, model, facts) for each in CHECKS)
+    told: dict[str, str] = {}
+    lines = tuple(_line(each, model, facts, told) for each in CHECKS)
     return Report(model.name, serving, facts.now, lines)
 
 
-def _line(each: Check, model: Model, facts: Facts) -> Line:
+def _line(each: Check, model: Model, facts: Facts, told: dict[str, str]) -> Line:
+    """Answer a line; ``told`` has the line that first told each reason for not knowing."""
     try:
         answer = each.answer(model, facts)
     except NotKnownError as unknown:
-        return Line(each.name, Status.FAIL, f"not known: {unknown}")
+        first = told.setdefault(str(unknown), each.name)
+        why = f": {unknown}" if first == each.name else f", see {first!r}"
+        return Line(each.name, Status.FAIL, f"not known{why}")
     return Line(each.name, answer.status, answer.found, answer.remedy)

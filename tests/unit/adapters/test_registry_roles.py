@@ -1,5 +1,6 @@
 """Roles, whatever is asked for in whichever order, and wherever a call breaks off."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -202,6 +203,47 @@ def test_a_promotion_that_broke_off_is_undone_even_if_the_undoing_breaks_off(
             continue
 
     assert seen(registry)[:2] == (serving, before)
+
+
+@given(
+    way=st.sampled_from(sorted(WAYS)),
+    torn=ACTS.filter(lambda given: given[0] != "promote and undo"),
+    at=st.integers(1, 4),
+    acts=st.lists(ACTS, max_size=4),
+)
+def test_something_else_may_be_done_after_what_broke_off(way, torn, at, acts):
+    registry = RoleRegistry(server := Server(WAYS[way]))
+    for version in ("2", "1"):
+        registry.promote(MODEL, version)
+    server.champions.clear()
+    server.left = at
+    with contextlib.suppress(Unavailable):
+        act(registry, *torn)
+    server.left = -1
+
+    for name, version in acts:
+        act(registry, name, version)
+
+    assert all(server.champions)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_by_tag_nobody_is_the_one_before_while_still_serving(at: int):
+    registry = RoleRegistry(server := Server(WAYS["tags"]))
+    for version in ("1", "2"):
+        registry.promote(MODEL, version)
+    server.left = at
+
+    with pytest.raises(Unavailable):
+        registry.promote(MODEL, "3")
+
+    assert seen(registry)[:2] == (("2", "1") if at == 1 else ("3", "2"))
+
+    server.champions.clear()
+    registry.promote(MODEL, "4")
+
+    assert seen(registry)[:2] == ("4", "2" if at == 1 else "3")
+    assert set(server.champions) <= {"2", "3", "4"}
 
 
 @pytest.mark.parametrize("way", WAYS)

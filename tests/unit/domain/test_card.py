@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,6 +131,20 @@ def test_the_text_shows_the_interval_beside_the_value():
     assert "| carrier=UA | 0.02 | 900 |" in text
 
 
+def test_a_slice_shows_the_interval_beside_its_figure_where_there_is_one():
+    details = {
+        "zone=a loss": 0.02, "zone=a loss_low": 0.01, "zone=a loss_high": 0.03, "zone=a n": 900,
+        "zone=b loss": 0.05, "zone=b n": 400,
+    }  # fmt: skip
+    said = card(Judgement({"gates": [{"gate": "slices", "details": details}]}))
+
+    text = text_of(said)
+
+    assert said["slices"]["parts"]["zone=a"]["loss_low"] == 0.01
+    assert "| Slice | loss | n |" in text
+    assert "| zone=a | 0.02 (0.01 to 0.03) | 900 |\n| zone=b | 0.05 | 400 |" in text
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -161,6 +176,30 @@ def test_no_text_is_markup_once_it_is_plain(text: str):
 
     assert not re.search(r"(?<!\\)(\\\\)*[*_`\[\]|#<>]", safe)
     assert "\n" not in safe
+
+
+def test_the_example_in_the_docs_is_a_card_of_today():
+    folder = Path(__file__).parents[3] / "docs" / "examples"
+    written = (folder / "model_card.json").read_text(encoding="utf-8")
+
+    example = json.loads(written)
+
+    assert shape(example) == shape(card())
+    assert json_of(example) == written
+    assert text_of(example) == (folder / "model_card.md").read_text(encoding="utf-8")
+
+
+def shape(said: dict[str, Any]) -> dict[str, Any]:
+    """Give the names that every card has; those of figures depend on the gates."""
+    named = ("model", "issued", "data", "judgement", "fairness", "monitoring")
+    return {part: sorted(said[part]) if part in named else None for part in said}
+
+
+def test_a_date_at_the_beginning_of_a_text_is_left_as_it_is():
+    assert plain("2013-07-18T04:00:21+00:00") == "2013-07-18T04:00:21+00:00"
+    assert [plain(text) for text in ("1. x", "2) x", "- x", "+ x", "===")] == [
+        *("1\\. x", "2\\) x", "\\- x", "\\+ x", "\\==="),
+    ]
 
 
 values = st.one_of(st.none(), st.text(max_size=20), st.integers(), st.booleans())

@@ -388,6 +388,14 @@ def test_whatever_is_unknown_every_line_is_answered_once(names: set[str]):
     assert found.ready == (not any(each.status is Status.FAIL for each in found.lines))
 
 
+def test_a_reason_for_not_knowing_is_told_once_and_pointed_to_by_the_other_lines():
+    found = {each.name: each.found for each in report(champion=Unknown("away")).lines}
+
+    assert found["Champion serves"] == "not known: away"
+    assert found["Cost tags"] == "not known, see 'Champion serves'"
+    assert sum("away" in text for text in found.values()) == 1
+
+
 def test_the_document_holds_what_the_lines_say():
     found = report()
 

@@ -159,7 +159,8 @@ def test_a_silent_registry_harms_the_lines_that_rest_on_it_and_no_other(world: W
 
     failing = world.failing()
 
-    assert failing["Champion serves"] == "not known: Unavailable: no answer"
+    assert failing["Registry reachable"] == "not known: Unavailable: no answer"
+    assert failing["Champion serves"] == "not known, see 'Registry reachable'"
     assert set(failing) == {
         *("Registry reachable", "Champion serves", "Signature", "Training data version"),
         *("Holdout kept apart", "Code commit", "Environment", "All gates passed"),
