@@ -98,9 +98,16 @@ def _app(console: Console) -> "App":
     from shared.config import load_settings
 
     given = {name: value for name, value in os.environ.items() if value}
-    settings = load_settings({**NEVER_ASKED, **given})
+    settings = load_settings({**_never_asked(given), **given})
     _require_registry(settings.mlflow_uri)
     return App(settings, load_catalogue(APP_FOLDER / settings.models_file, os.environ))
+
+
+def _never_asked(given: Mapping[str, str]) -> dict[str, str]:
+    """Give what may be left out: not Fabric's address, where its registry is the one asked."""
+    fabric = given.get("MLFLOW_TRACKING_URI", "").startswith("fabric://")
+    asked = {"FABRIC_API_URL"} if fabric else set()
+    return {name: value for name, value in NEVER_ASKED.items() if name not in asked}
 
 
 def _require_registry(uri: str) -> None:

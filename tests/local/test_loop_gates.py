@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from rich.console import Console
 from typer.testing import CliRunner
 
 from local import gates_command
@@ -230,6 +231,18 @@ def test_a_registry_that_is_not_there_is_trouble_and_is_not_made(place, tmp_path
     assert done.exit_code == 2
     assert f"MLFLOW_TRACKING_URI: {away} is not there" in done.stderr
     assert not away.exists()
+
+
+def test_fabric_s_own_registry_is_asked_where_fabric_is(place, monkeypatch):
+    uri = "fabric://11111111-1111-1111-1111-111111111111"
+    monkeypatch.delenv("FABRIC_API_URL", raising=False)
+    for name, value in {**place.settings, "MLFLOW_TRACKING_URI": uri}.items():
+        monkeypatch.setenv(name, value)
+
+    asked = gates_command._app(Console()).settings
+
+    assert asked.fabric_registry == uri.removeprefix("fabric://")
+    assert asked.fabric_url == "https://api.fabric.microsoft.com/v1"
 
 
 def test_a_defect_is_trouble_and_never_a_gate_s_no(place, monkeypatch):
