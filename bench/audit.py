@@ -26,10 +26,10 @@ from bench.ingress import Report
 from local.azurite import start_azurite
 from local.node import tools_folder
 from shared.adapters.clock import SystemClock
-from shared.adapters.delta_tables import DeltaTables
-from shared.adapters.lakehouse import Lakehouse
-from shared.adapters.run_codec import HEAD, LOCK, MAX_ENTITIES
-from shared.adapters.table_store import TABLE, TableRunStore
+from shared.adapters.delta.delta_tables import DeltaTables
+from shared.adapters.delta.lakehouse import Lakehouse
+from shared.adapters.storage.run_codec import HEAD, LOCK, MAX_ENTITIES
+from shared.adapters.storage.table_store import TABLE, TableRunStore
 from shared.domain.run import Run, State, Trigger
 from shared.handlers.journal import Change, Journal, entry
 from shared.handlers.project_audit import AUDIT_TABLE, ProjectAudit, Provenance

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from deltalake import write_deltalake
 from profile_memory import DAY, MEMORY_MB, model_of
 
-from shared.adapters import delta_profiles
-from shared.adapters.delta_profiles import DeltaProfiles
-from shared.adapters.lakehouse import Lakehouse
+from shared.adapters.delta.lakehouse import Lakehouse
+from shared.adapters.profiles import delta_profiles
+from shared.adapters.profiles.delta_profiles import DeltaProfiles
 
 FILES = 10
 

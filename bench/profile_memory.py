@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.adapters.delta_profiles import DeltaProfiles
-from shared.adapters.lakehouse import Lakehouse
+from shared.adapters.delta.lakehouse import Lakehouse
+from shared.adapters.profiles.delta_profiles import DeltaProfiles
 from shared.catalogue import Model
 from shared.domain.drift.codec import decode_reference, encode_reference
 

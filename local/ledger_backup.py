@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from azure.data.tables import TableServiceClient
 
-from shared.adapters import run_codec as codec
-from shared.adapters import table_marks, table_store
+from shared.adapters.storage import run_codec as codec
+from shared.adapters.storage import table_marks, table_store
 from shared.domain.audit import verify
 from shared.errors import DataError
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared.adapters.delta_tables import table_properties
+from shared.adapters.delta.delta_tables import table_properties
 from shared.domain.tables import TABLES, Table
 
 ROOT = Path(__file__).parents[1]

@@ -111,7 +111,7 @@ class App(Outside):
 
     @cached_property
     def schedule_retrains(self) -> "ScheduleRetrains":
-        from shared.adapters.row_counts import DeltaRowCounts
+        from shared.adapters.delta.row_counts import DeltaRowCounts
         from shared.handlers.schedule_retrains import ScheduleRetrains
 
         return ScheduleRetrains(
@@ -320,7 +320,7 @@ def app() -> App:
     Raises:
         ConfigError: the environment or models.yaml is wrong; tried again at the next call.
     """
-    from shared.adapters.job_targets import check_targets
+    from shared.adapters.jobs.job_targets import check_targets
     from shared.catalogue import load_catalogue
     from shared.config import load_settings
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-    from shared.adapters.eventhouse import Eventhouse
-    from shared.adapters.fabric_registry import FabricRegistry
-    from shared.adapters.kql_source import KqlClient
-    from shared.adapters.lakehouse import Lakehouse
-    from shared.adapters.log_analytics import LogAnalytics
-    from shared.adapters.storage_queues import StorageQueues
-    from shared.adapters.table_store import TableRunStore
+    from shared.adapters.delta.lakehouse import Lakehouse
+    from shared.adapters.profiles.eventhouse import Eventhouse
+    from shared.adapters.profiles.kql_source import KqlClient
+    from shared.adapters.profiles.log_analytics import LogAnalytics
+    from shared.adapters.registry.fabric_registry import FabricRegistry
+    from shared.adapters.storage.storage_queues import StorageQueues
+    from shared.adapters.storage.table_store import TableRunStore
     from shared.catalogue import Catalogue
     from shared.config import Settings
     from shared.ports import (
@@ -69,13 +69,13 @@ class Outside:
 
     @cached_property
     def store(self) -> "TableRunStore":
-        from shared.adapters.table_store import TableRunStore
+        from shared.adapters.storage.table_store import TableRunStore
 
         return TableRunStore.connect(self.settings, self.credential)
 
     @cached_property
     def queues(self) -> "StorageQueues":
-        from shared.adapters.storage_queues import StorageQueues
+        from shared.adapters.storage.storage_queues import StorageQueues
 
         return StorageQueues.connect(self.settings, self.credential)
 
@@ -83,19 +83,19 @@ class Outside:
     def registry(self) -> "Registry":
         if self.settings.fabric_registry:
             return self.fabric_registry
-        from shared.adapters.mlflow_registry import MlflowRegistry
+        from shared.adapters.registry.mlflow_registry import MlflowRegistry
 
         return MlflowRegistry(self.settings.mlflow_uri)
 
     @cached_property
     def fabric_registry(self) -> "FabricRegistry":
-        from shared.adapters.fabric_registry import FabricRegistry
+        from shared.adapters.registry.fabric_registry import FabricRegistry
 
         return FabricRegistry.connect(self.settings, self.credential, self.clock)
 
     @cached_property
     def signatures(self) -> "Signatures":
-        from shared.adapters.mlflow_signature import FetchedSignatures, MlflowSignatures
+        from shared.adapters.registry.mlflow_signature import FetchedSignatures, MlflowSignatures
 
         if self.settings.fabric_registry:
             return FetchedSignatures(self.fabric_registry.fetch)
@@ -103,7 +103,7 @@ class Outside:
 
     @cached_property
     def jobs(self) -> "Jobs":
-        from shared.adapters.job_targets import JobTargets
+        from shared.adapters.jobs.job_targets import JobTargets
 
         return JobTargets(
             {
@@ -117,14 +117,14 @@ class Outside:
 
     def _fabric_jobs(self) -> "JobService[Any]":
         from shared.adapters.fabric_http import FabricHttp
-        from shared.adapters.fabric_jobs import FabricJobs
+        from shared.adapters.jobs.fabric_jobs import FabricJobs
 
         http = FabricHttp(self.settings.fabric_url, self.credential, self.clock)
         return FabricJobs(http, self.clock)
 
     def _azureml_jobs(self) -> "JobService[Any]":
-        from shared.adapters.azureml_jobs import AzureMLJobs
-        from shared.adapters.job_http import MANAGEMENT_SCOPE, AzureMLHttp
+        from shared.adapters.jobs.azureml_jobs import AzureMLJobs
+        from shared.adapters.jobs.job_http import MANAGEMENT_SCOPE, AzureMLHttp
         from shared.adapters.rest_http import entra_tokens
 
         tokens = entra_tokens(self.credential, MANAGEMENT_SCOPE, AzureMLHttp.service)
@@ -132,8 +132,8 @@ class Outside:
         return AzureMLJobs(http, self.clock)
 
     def _devops_jobs(self) -> "JobService[Any]":
-        from shared.adapters.devops_jobs import DevOpsJobs
-        from shared.adapters.job_http import DEVOPS_SCOPE, DevOpsHttp
+        from shared.adapters.jobs.devops_jobs import DevOpsJobs
+        from shared.adapters.jobs.job_http import DEVOPS_SCOPE, DevOpsHttp
         from shared.adapters.rest_http import entra_tokens
 
         tokens = entra_tokens(self.credential, DEVOPS_SCOPE, DevOpsHttp.service)
@@ -141,16 +141,16 @@ class Outside:
         return DevOpsJobs(http, self.clock)
 
     def _github_jobs(self) -> "JobService[Any]":
-        from shared.adapters.github_jobs import GitHubJobs
-        from shared.adapters.job_http import GitHubHttp
+        from shared.adapters.jobs.github_jobs import GitHubJobs
+        from shared.adapters.jobs.job_http import GitHubHttp
 
         secret = self.settings.github_token
         http = GitHubHttp(self.settings.github_url, lambda _: secret.get_secret_value(), self.clock)
         return GitHubJobs(http, self.clock)
 
     def _databricks_jobs(self) -> "JobService[Any]":
-        from shared.adapters.databricks_jobs import DatabricksJobs
-        from shared.adapters.job_http import DATABRICKS_SCOPE, DatabricksHttp
+        from shared.adapters.jobs.databricks_jobs import DatabricksJobs
+        from shared.adapters.jobs.job_http import DATABRICKS_SCOPE, DatabricksHttp
         from shared.adapters.rest_http import entra_tokens
 
         tokens = entra_tokens(self.credential, DATABRICKS_SCOPE, DatabricksHttp.service)
@@ -158,25 +158,25 @@ class Outside:
 
     @cached_property
     def lakehouse(self) -> "Lakehouse":
-        from shared.adapters.lakehouse import Lakehouse
+        from shared.adapters.delta.lakehouse import Lakehouse
 
         return Lakehouse(self.settings.lakehouse_uri, self.credential)
 
     @cached_property
     def tables(self) -> "Tables":
-        from shared.adapters.delta_tables import DeltaTables
+        from shared.adapters.delta.delta_tables import DeltaTables
 
         return DeltaTables(self.lakehouse)
 
     @cached_property
     def windows(self) -> "Windows":
-        from shared.adapters.delta_windows import DeltaWindows
+        from shared.adapters.delta.delta_windows import DeltaWindows
 
         return DeltaWindows(self.lakehouse, self.clock)
 
     @cached_property
     def profile_source(self) -> "ProfileSource":
-        from shared.adapters.profile_sources import ProfileSources
+        from shared.adapters.profiles.profile_sources import ProfileSources
 
         return ProfileSources(
             {
@@ -188,28 +188,28 @@ class Outside:
         )
 
     def _delta_profiles(self) -> "ProfileSource":
-        from shared.adapters.delta_profiles import DeltaProfiles
+        from shared.adapters.profiles.delta_profiles import DeltaProfiles
 
         return DeltaProfiles(self.lakehouse, memory_mb=self.settings.profile_memory_mb)
 
     def _log_analytics_profiles(self) -> "ProfileSource":
-        from shared.adapters.kql_source import KqlProfiles
+        from shared.adapters.profiles.kql_source import KqlProfiles
 
         return KqlProfiles(self.log_analytics, limit=self.settings.kql_characters)
 
     def _eventhouse_profiles(self) -> "ProfileSource":
-        from shared.adapters.kql_source import KqlProfiles
+        from shared.adapters.profiles.kql_source import KqlProfiles
 
         return KqlProfiles(self.eventhouse, limit=self.settings.kql_characters)
 
     def _spark_profiles(self) -> "ProfileSource":
-        from shared.adapters.spark_profiles import SparkProfiles
+        from shared.adapters.profiles.spark_profiles import SparkProfiles
 
         return SparkProfiles(self.tables, self.jobs, self.clock)
 
     @cached_property
     def eventhouse(self) -> "Eventhouse":
-        from shared.adapters.eventhouse import Eventhouse
+        from shared.adapters.profiles.eventhouse import Eventhouse
 
         return Eventhouse(
             self.credential,
@@ -219,7 +219,7 @@ class Outside:
 
     @cached_property
     def log_analytics(self) -> "LogAnalytics":
-        from shared.adapters.log_analytics import LogAnalytics
+        from shared.adapters.profiles.log_analytics import LogAnalytics
 
         return LogAnalytics(
             self.settings.logs_query_endpoint,
@@ -230,7 +230,7 @@ class Outside:
 
     @cached_property
     def endpoint_monitor(self) -> "EndpointMonitor":
-        from shared.adapters.endpoint_log import EndpointLogs
+        from shared.adapters.profiles.endpoint_log import EndpointLogs
 
         return EndpointLogs(self._workspace)
 
@@ -240,13 +240,13 @@ class Outside:
 
     @cached_property
     def profile_store(self) -> "ProfileStore":
-        from shared.adapters.blob_profiles import BlobProfiles
+        from shared.adapters.profiles.blob_profiles import BlobProfiles
 
         return BlobProfiles.connect(self.settings, self.credential)
 
     @cached_property
     def marks(self) -> "Marks":
-        from shared.adapters.table_marks import TableMarks
+        from shared.adapters.storage.table_marks import TableMarks
 
         return TableMarks.connect(self.settings, self.credential)
 
@@ -271,8 +271,8 @@ class Outside:
 
     @cached_property
     def scorer(self) -> "Scorer":
-        from shared.adapters.scoring import SubprocessScorer
-        from shared.adapters.scoring_sources import locations
+        from shared.adapters.scoring.scorer import SubprocessScorer
+        from shared.adapters.scoring.scoring_sources import locations
 
         return SubprocessScorer(
             self.settings.mlflow_uri,
@@ -293,6 +293,6 @@ class Outside:
 
     @cached_property
     def evidence(self) -> "EvidenceStore":
-        from shared.adapters.blob_evidence import BlobEvidence
+        from shared.adapters.storage.blob_evidence import BlobEvidence
 
         return BlobEvidence.connect(self.settings, self.credential)

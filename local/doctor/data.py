@@ -9,7 +9,7 @@ from shared.domain.tables import TABLES, Table
 from shared.errors import LoopError, NoChampion, NoTable, NotFound, Refused, Unavailable
 
 if TYPE_CHECKING:
-    from shared.adapters.lakehouse import Lakehouse
+    from shared.adapters.delta.lakehouse import Lakehouse
     from shared.catalogue import Catalogue, Model
     from shared.ports import Registry
 

@@ -12,10 +12,10 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from local.doctor.findings import Check, skip
 from shared.adapters.azure_errors import azure_errors
+from shared.adapters.delta.lakehouse import STORAGE_SCOPE
 from shared.adapters.fabric_http import FABRIC_SCOPE
-from shared.adapters.job_http import DATABRICKS_SCOPE, DEVOPS_SCOPE
-from shared.adapters.job_http import MANAGEMENT_SCOPE as ARM_SCOPE
-from shared.adapters.lakehouse import STORAGE_SCOPE
+from shared.adapters.jobs.job_http import DATABRICKS_SCOPE, DEVOPS_SCOPE
+from shared.adapters.jobs.job_http import MANAGEMENT_SCOPE as ARM_SCOPE
 from shared.errors import Refused
 
 if TYPE_CHECKING:

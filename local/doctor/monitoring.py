@@ -10,7 +10,7 @@ from local.doctor.identity import INGESTION_SCOPE
 from local.doctor.storage import assign
 
 if TYPE_CHECKING:
-    from shared.adapters.kql_source import KqlClient
+    from shared.adapters.profiles.kql_source import KqlClient
     from shared.catalogue import Catalogue, Model
     from shared.config import Settings
 

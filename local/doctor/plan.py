@@ -27,7 +27,7 @@ from shared.errors import LoopError
 from shared.outside import Outside
 
 if TYPE_CHECKING:
-    from shared.adapters.kql_source import KqlClient
+    from shared.adapters.profiles.kql_source import KqlClient
     from shared.catalogue import Model
 
 ROOT: Final = Path(__file__).resolve().parents[2]

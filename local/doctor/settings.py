@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from local.doctor.azure import READER, Group
 from local.doctor.findings import Check, Finding, Status, fail
-from shared.adapters.job_targets import check_targets
+from shared.adapters.jobs.job_targets import check_targets
 from shared.catalogue import Catalogue, load_catalogue
 from shared.config import Settings, load_settings
 from shared.errors import ConfigError

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from azure.core.exceptions import ResourceNotFoundError
 
 from local.doctor.findings import Check, warn
-from shared.adapters import blob_evidence, blob_profiles, table_marks, table_store
 from shared.adapters.azure_errors import azure_errors
-from shared.adapters.blob_container import container_client
+from shared.adapters.profiles import blob_profiles
+from shared.adapters.storage import blob_evidence, table_marks, table_store
+from shared.adapters.storage.blob_container import container_client
 from shared.errors import ConfigError
 from shared.handlers import messages
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from pydantic.alias_generators import to_camel
 
 from local.monitor_simulator.table import ColumnType, LogTable
-from shared.adapters.kql import AlertQuery, Filter, FilterOperator
+from shared.adapters.profiles.kql import AlertQuery, Filter, FilterOperator
 
 LONGEST_LOOK_BACK = timedelta(days=2)
 """A log alert's query sees no more, whatever it asks."""

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shared.adapters.azureml_jobs import AzureMLJobs
 from shared.adapters.credentials import StaticCredential
-from shared.adapters.databricks_jobs import DatabricksJobs
-from shared.adapters.devops_jobs import DevOpsJobs
-from shared.adapters.github_jobs import GitHubJobs
-from shared.adapters.job_http import (
+from shared.adapters.jobs.azureml_jobs import AzureMLJobs
+from shared.adapters.jobs.databricks_jobs import DatabricksJobs
+from shared.adapters.jobs.devops_jobs import DevOpsJobs
+from shared.adapters.jobs.github_jobs import GitHubJobs
+from shared.adapters.jobs.job_http import (
     DATABRICKS_SCOPE,
     DEVOPS_SCOPE,
     MANAGEMENT_SCOPE,

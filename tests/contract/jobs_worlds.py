@@ -17,7 +17,7 @@ from local.processes import free_port, start_process, wait_until_ready
 from shared.adapters.clock import SystemClock
 from shared.adapters.credentials import StaticCredential
 from shared.adapters.fabric_http import CAPACITY_WAIT_SECONDS, FabricHttp
-from shared.adapters.fabric_jobs import FabricJobs
+from shared.adapters.jobs.fabric_jobs import FabricJobs
 from shared.catalogue import FabricItems, JobItems
 from shared.errors import StartAmbiguous, Throttled, Unavailable
 from shared.ports import JobInstance, JobService

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from shared.adapters import kql_endpoint
-from shared.adapters import kql_profile as kql
+from shared.adapters.profiles import kql_endpoint
+from shared.adapters.profiles import kql_profile as kql
 from tests.fakes.endpoint import Request, percentile
 from tests.kql.scalars import scalar
 

@@ -19,13 +19,13 @@ import requests
 from local.processes import free_port, start_process, wait_until_ready
 from shared.adapters.clock import SystemClock
 from shared.adapters.credentials import StaticCredential
-from shared.adapters.fabric_registry import FabricRegistry, FabricServer
-from shared.adapters.fabric_registry_files import OneLakeFiles, Place
-from shared.adapters.fabric_registry_http import MlflowRest, Patience
-from shared.adapters.mlflow_registry import MlflowRegistry, MlflowServer
-from shared.adapters.registry_base import RoleRegistry
-from shared.adapters.registry_roles import Write
-from shared.adapters.scoring_sources import locations
+from shared.adapters.registry.fabric_registry import FabricRegistry, FabricServer
+from shared.adapters.registry.fabric_registry_files import OneLakeFiles, Place
+from shared.adapters.registry.fabric_registry_http import MlflowRest, Patience
+from shared.adapters.registry.mlflow_registry import MlflowRegistry, MlflowServer
+from shared.adapters.registry.registry_base import RoleRegistry
+from shared.adapters.registry.registry_roles import Write
+from shared.adapters.scoring.scoring_sources import locations
 from shared.errors import Unavailable
 from shared.ports import Registry
 from tests.fakes.registry import FakeRegistry

@@ -9,10 +9,10 @@ from azure.data.tables import TableClient, TableTransactionError
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from shared.adapters import run_codec as codec
-from shared.adapters.delta_tables import DeltaTables
-from shared.adapters.lakehouse import Lakehouse
-from shared.adapters.table_store import TABLE, TableRunStore
+from shared.adapters.delta.delta_tables import DeltaTables
+from shared.adapters.delta.lakehouse import Lakehouse
+from shared.adapters.storage import run_codec as codec
+from shared.adapters.storage.table_store import TABLE, TableRunStore
 from shared.domain.audit import AuditEntry, Head, extend
 from shared.errors import Refused
 from shared.handlers.project_audit import AUDIT_TABLE, Provenance, audit_row

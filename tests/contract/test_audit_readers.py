@@ -7,8 +7,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from shared.adapters.delta_tables import DeltaTables
-from shared.adapters.lakehouse import Lakehouse
+from shared.adapters.delta.delta_tables import DeltaTables
+from shared.adapters.delta.lakehouse import Lakehouse
 from shared.handlers.project_audit import AUDIT_TABLE, Provenance, audit_row
 from tests.fakes.duel import duel, live
 from tests.fakes.loop import poor

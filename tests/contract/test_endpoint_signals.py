@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from shared.adapters.credentials import StaticCredential
-from shared.adapters.endpoint_log import EndpointLogs
-from shared.adapters.kql_endpoint import SIGNAL_COLUMNS
-from shared.adapters.log_analytics import LogAnalytics
+from shared.adapters.profiles.endpoint_log import EndpointLogs
+from shared.adapters.profiles.kql_endpoint import SIGNAL_COLUMNS
+from shared.adapters.profiles.log_analytics import LogAnalytics
 from shared.errors import DataError, NotFound, Unavailable
 from shared.ports import EndpointMonitor, EndpointSignals
 from tests.contract.kql_worlds import TOKEN, WORKSPACE, Engine, logs_answer, logs_error, serving

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from shared.adapters.blob_evidence import BlobEvidence
+from shared.adapters.storage.blob_evidence import BlobEvidence
 from shared.config import Settings
 from shared.errors import NotFound, Refused
 from shared.ports import EvidenceStore
@@ -117,7 +117,7 @@ def test_the_apps_own_container_is_found_through_its_settings(azurite_connection
 def test_the_blob_sdk_is_not_imported_before_evidence_is_needed():
     code = (
         "import sys\n"
-        "from shared.adapters.blob_evidence import BlobEvidence\n"
+        "from shared.adapters.storage.blob_evidence import BlobEvidence\n"
         "BlobEvidence.connect(None, None)\n"
         "print('azure.storage.blob' in sys.modules)\n"
     )

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from shared.adapters.delta_tables import DeltaTables
+from shared.adapters.delta.delta_tables import DeltaTables
+from shared.adapters.delta.lakehouse import Lakehouse
 from shared.adapters.gate_page import HtmlGatePage
-from shared.adapters.lakehouse import Lakehouse
-from shared.adapters.mlflow_registry import MlflowRegistry
+from shared.adapters.registry.mlflow_registry import MlflowRegistry
 from shared.domain.gates.fairness_rows import TABLE, fairness_rows
 from shared.domain.gates.report import Judgement
 from shared.handlers.attach_report import DOCUMENT, PAGE, AttachReport

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.processes import free_port
-from shared.adapters.job_answers import MOST_LISTED, run_id_in
+from shared.adapters.jobs.job_answers import MOST_LISTED, run_id_in
 from shared.catalogue import JobItems
 from shared.domain.run import Trigger, run_id_of
 from shared.errors import NotFound, Refused, StartAmbiguous, Throttled, Unavailable

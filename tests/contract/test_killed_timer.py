@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from azure.data.tables import TableClient, TableServiceClient
 
-from shared.adapters.table_marks import TableMarks
+from shared.adapters.storage.table_marks import TableMarks
 from shared.handlers import messages
 from shared.handlers.check_backlog import DONE, CheckBacklog
 from tests.fakes.clock import START, FakeClock
@@ -20,7 +20,7 @@ MODELS = [f"model-{number}" for number in range(12)]
 WORKER = """
 import os, sys
 from azure.data.tables import TableClient
-from shared.adapters.table_marks import TableMarks
+from shared.adapters.storage.table_marks import TableMarks
 from shared.handlers import check_drift
 from shared.handlers.check_drift import CheckResult, DriftDeps, check_all
 from tests.fakes.clock import START

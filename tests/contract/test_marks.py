@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from azure.data.tables import TableClient, TableServiceClient
 
-from shared.adapters.table_marks import TableMarks
+from shared.adapters.storage.table_marks import TableMarks
 from shared.errors import Unavailable
 from shared.ports import Marks
 from tests.fakes.marks import FakeMarks

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from shared.adapters.delta_tables import DeltaTables
-from shared.adapters.lakehouse import Lakehouse
+from shared.adapters.delta.delta_tables import DeltaTables
+from shared.adapters.delta.lakehouse import Lakehouse
 from shared.domain.run import State
 from tests.fakes.duel import WINS, duel, live, run_of
 from tests.fakes.loop import FakeLoop

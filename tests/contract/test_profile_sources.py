@@ -13,11 +13,11 @@ from deltalake import write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.adapters import delta_profiles
-from shared.adapters.delta_profiles import DeltaProfiles, _Predictions
-from shared.adapters.lakehouse import Lakehouse
-from shared.adapters.memory_profiles import MemoryProfiles
-from shared.adapters.window_columns import Between
+from shared.adapters.delta.lakehouse import Lakehouse
+from shared.adapters.delta.window_columns import Between
+from shared.adapters.profiles import delta_profiles
+from shared.adapters.profiles.delta_profiles import DeltaProfiles, _Predictions
+from shared.adapters.profiles.memory_profiles import MemoryProfiles
 from shared.domain.drift.edges import Edges
 from shared.domain.drift.profile import NumericProfile
 from shared.domain.drift.spec import ProfileSpec

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from local.processes import free_port
 from shared.adapters.credentials import StaticCredential
-from shared.adapters.eventhouse import Eventhouse
-from shared.adapters.kql_source import KqlProfiles
-from shared.adapters.log_analytics import LogAnalytics
-from shared.adapters.memory_profiles import MemoryProfiles
+from shared.adapters.profiles.eventhouse import Eventhouse
+from shared.adapters.profiles.kql_source import KqlProfiles
+from shared.adapters.profiles.log_analytics import LogAnalytics
+from shared.adapters.profiles.memory_profiles import MemoryProfiles
 from shared.catalogue import Model
 from shared.domain.drift.profile import CategoricalProfile, NumericProfile
 from shared.domain.drift.spec import ProfileSpec

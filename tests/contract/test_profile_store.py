@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from shared.adapters.blob_profiles import BlobProfiles
+from shared.adapters.profiles.blob_profiles import BlobProfiles
 from shared.config import Settings
 from shared.errors import NotFound
 from shared.ports import ProfileStore

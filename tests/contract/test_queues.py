@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from shared.adapters.storage_queues import MAX_BYTES, MAX_DELAY_SECONDS, StorageQueues
+from shared.adapters.storage.storage_queues import MAX_BYTES, MAX_DELAY_SECONDS, StorageQueues
 from shared.config import Settings
 from shared.errors import BadInput, Unavailable
 from shared.ports import Queues

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from local.processes import free_port
-from shared.adapters.mlflow_registry import MlflowRegistry
-from shared.adapters.registry_base import RoleRegistry
+from shared.adapters.registry.mlflow_registry import MlflowRegistry
+from shared.adapters.registry.registry_base import RoleRegistry
 from shared.errors import NoChampion, NotFound, Refused, Unavailable
 from tests.contract.registry_worlds import (
     JSON,

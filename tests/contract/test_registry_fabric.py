@@ -11,16 +11,16 @@ import pyarrow as pa
 import pytest
 from azure.core.credentials import AccessToken
 
-import shared.adapters.fabric_registry_files as files_module
+import shared.adapters.registry.fabric_registry_files as files_module
 from local.processes import free_port
 from shared.adapters.clock import SystemClock
 from shared.adapters.credentials import StaticCredential
-from shared.adapters.fabric_registry import FabricRegistry, FabricServer
-from shared.adapters.fabric_registry_files import OneLakeFiles, Place
-from shared.adapters.fabric_registry_http import MlflowRest, Patience
-from shared.adapters.registry_roles import DropAlias
-from shared.adapters.scoring import SubprocessScorer
-from shared.adapters.scoring_sources import locations
+from shared.adapters.registry.fabric_registry import FabricRegistry, FabricServer
+from shared.adapters.registry.fabric_registry_files import OneLakeFiles, Place
+from shared.adapters.registry.fabric_registry_http import MlflowRest, Patience
+from shared.adapters.registry.registry_roles import DropAlias
+from shared.adapters.scoring.scorer import SubprocessScorer
+from shared.adapters.scoring.scoring_sources import locations
 from shared.errors import DataError, NoChampion, NotFound, Refused, Throttled, Unavailable
 from shared.ports import ModelVersion
 from tests.contract import scorer_models

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from shared.adapters.lakehouse import Lakehouse
-from shared.adapters.row_counts import DeltaRowCounts
+from shared.adapters.delta.lakehouse import Lakehouse
+from shared.adapters.delta.row_counts import DeltaRowCounts
 from shared.errors import DataError, NoTable
 from shared.ports import RowCounts
 from tests.contract.windows_worlds import (

@@ -17,8 +17,8 @@ import pytest
 from azure.data.tables import TableClient, TableServiceClient
 
 from shared.adapters.credentials import StaticCredential
-from shared.adapters.run_codec import MAX_DOCUMENT, NEVER_TAKEN
-from shared.adapters.table_store import TableRunStore
+from shared.adapters.storage.run_codec import MAX_DOCUMENT, NEVER_TAKEN
+from shared.adapters.storage.table_store import TableRunStore
 from shared.config import Settings
 from shared.domain.audit import AuditEntry, Head, document_of, extend, verify
 from shared.domain.run import Lock, Run, State, Suppression, Trigger

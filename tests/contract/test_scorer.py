@@ -15,9 +15,9 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from shared.adapters.scoring import SubprocessScorer
-from shared.adapters.scoring_probe import held
-from shared.adapters.scoring_sources import locations
+from shared.adapters.scoring.scorer import SubprocessScorer
+from shared.adapters.scoring.scoring_probe import held
+from shared.adapters.scoring.scoring_sources import locations
 from shared.errors import DataError, Unavailable
 from shared.ports import ModelVersion, Probe, Scorer
 from tests.contract.scorer_models import KINDS, NAME, register_all
@@ -253,7 +253,7 @@ def test_a_scored_version_reaches_no_network_not_even_this_machine(registry):
 def test_where_there_is_no_namespace_pythons_sockets_are_refused():
     code = (
         "import socket\n"
-        "from shared.adapters.scoring_limits import refuse_sockets\n"
+        "from shared.adapters.scoring.scoring_limits import refuse_sockets\n"
         "refuse_sockets()\n"
         "socket.socketpair()\n"
         "for ask in (socket.socket, lambda: socket.getaddrinfo('localhost', 1)):\n"

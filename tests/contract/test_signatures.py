@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from shared.adapters.mlflow_registry import MlflowRegistry
-from shared.adapters.mlflow_signature import FetchedSignatures, MlflowSignatures
+from shared.adapters.registry.mlflow_registry import MlflowRegistry
+from shared.adapters.registry.mlflow_signature import FetchedSignatures, MlflowSignatures
 from shared.errors import DataError, NotFound
 from shared.ports import ModelVersion, Signatures
 from tests.fakes.signatures import FakeSignatures

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from shared.adapters.delta_tables import DeltaTables
-from shared.adapters.lakehouse import Lakehouse
+from shared.adapters.delta.delta_tables import DeltaTables
+from shared.adapters.delta.lakehouse import Lakehouse
 from shared.domain.tables import TABLES
 from shared.errors import ConfigError, NoTable, Refused, Unavailable
 from shared.ports import Tables

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from shared.adapters.delta_windows import DeltaWindows
-from shared.adapters.lakehouse import Lakehouse
+from shared.adapters.delta.delta_windows import DeltaWindows
+from shared.adapters.delta.lakehouse import Lakehouse
 from shared.catalogue import Model
 from shared.ports import Windows
 from tests.fakes.clock import FakeClock

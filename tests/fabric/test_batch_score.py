@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from local.notebook_runner import CellFailedError, execute
-from shared.adapters.registry_roles import CHALLENGER, CHAMPION, OUTGOING, ROLE_TAG
+from shared.adapters.registry.registry_roles import CHALLENGER, CHAMPION, OUTGOING, ROLE_TAG
 from tests.fabric.items import notebook
 from tests.fabric.lakeside import DAY, FACTS, FIRST_DAY, MODEL, PREDICTIONS, SLOPES, facts
 

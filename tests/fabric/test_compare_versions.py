@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from local.notebook_runner import CellFailedError, execute
-from shared.adapters.delta_tables import DeltaTables
-from shared.adapters.lakehouse import Lakehouse
+from shared.adapters.delta.delta_tables import DeltaTables
+from shared.adapters.delta.lakehouse import Lakehouse
 from shared.domain.champion import compare, streak
 from tests.fabric.items import notebook
 from tests.fabric.lakeside import (

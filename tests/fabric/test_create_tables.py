@@ -7,8 +7,8 @@ from deltalake import DeltaTable, Field, Schema
 from deltalake.schema import PrimitiveType
 
 from local.notebook_runner import CellFailedError, execute
-from shared.adapters.delta_tables import DeltaTables
-from shared.adapters.lakehouse import Lakehouse
+from shared.adapters.delta.delta_tables import DeltaTables
+from shared.adapters.delta.lakehouse import Lakehouse
 from shared.domain.tables import TABLES
 from tests.fabric.items import notebook
 

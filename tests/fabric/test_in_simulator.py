@@ -8,8 +8,8 @@ import requests
 
 from local.notebook_runner import execute
 from local.processes import free_port, start_process, wait_until_ready
-from shared.adapters.delta_tables import DeltaTables
-from shared.adapters.lakehouse import Lakehouse
+from shared.adapters.delta.delta_tables import DeltaTables
+from shared.adapters.delta.lakehouse import Lakehouse
 from tests.fabric.items import FABRIC, ROOT, notebook, platform
 from tests.fabric.lakeside import ACTUALS, DAY, MODEL, PREDICTIONS, RUN_ID, SLOPES, facts
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.adapters.storage_queues import encode, whole_seconds
+from shared.adapters.storage.storage_queues import encode, whole_seconds
 from shared.ports import Clock
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Faults

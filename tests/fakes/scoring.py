@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from shared.adapters.scoring_probe import PROBES, held, importances, sampled
+from shared.adapters.scoring.scoring_probe import PROBES, held, importances, sampled
 from shared.errors import DataError
 from shared.ports import ModelVersion, Probe, Scored
 from tests.fakes.faults import Faults

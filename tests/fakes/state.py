@@ -7,7 +7,7 @@ from datetime import datetime
 from threading import Lock as Mutex
 from typing import Any
 
-from shared.adapters import run_codec as codec
+from shared.adapters.storage import run_codec as codec
 from shared.domain.audit import Head
 from shared.domain.run import Lock, Run, State, Suppression
 from shared.errors import Conflict

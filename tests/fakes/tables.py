@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from shared.adapters.delta_tables import known_table, require_texts
-from shared.adapters.table_rows import checked_values, require_known_columns
+from shared.adapters.delta.delta_tables import known_table, require_texts
+from shared.adapters.delta.table_rows import checked_values, require_known_columns
 from shared.errors import NoTable, Refused
 from tests.fakes.faults import Faults
 

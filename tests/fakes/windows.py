@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from shared.adapters.row_digests import row_digests
-from shared.adapters.window_columns import MISSING_GROUP
+from shared.adapters.delta.row_digests import row_digests
+from shared.adapters.delta.window_columns import MISSING_GROUP
 from shared.catalogue import Columns, Model
 from shared.errors import DataError, NoTable
 from shared.ports import Answers, Clock, Groups, Window

@@ -10,7 +10,8 @@ from local.bicep.evaluation import evaluate, parameters_of
 from local.bicep.project import INFRA
 from local.deploy_checks import wrong_roles
 from local.deploy_plan import PROFILES
-from shared.adapters import blob_evidence, blob_profiles, table_marks, table_store
+from shared.adapters.profiles import blob_profiles
+from shared.adapters.storage import blob_evidence, table_marks, table_store
 from shared.handlers import messages
 
 PRIVATE = ("prod", "regulated")

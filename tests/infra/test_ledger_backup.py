@@ -12,8 +12,8 @@ from local import deploy_command
 from local.azurite import start_azurite
 from local.cli import app
 from local.ledger_backup import TABLES, back_up, read, restore
-from shared.adapters.table_marks import TableMarks
-from shared.adapters.table_store import TableRunStore
+from shared.adapters.storage.table_marks import TableMarks
+from shared.adapters.storage.table_store import TableRunStore
 from shared.domain.audit import AuditEntry, verify
 from shared.errors import DataError
 from shared.handlers.journal import Change, Journal

@@ -9,9 +9,9 @@ import numpy as np
 from local.kusto_language import Analysis, analyse
 from local.monitor_simulator.rules import load_rules
 from local.monitor_simulator.table import load_table
-from shared.adapters import kql_profile as kql
-from shared.adapters.kql_endpoint import SIGNAL_COLUMNS, SignalsQuery, render_signals
-from shared.adapters.kql_profile import CategoricalLeg, KqlType, NumericLeg, Read
+from shared.adapters.profiles import kql_profile as kql
+from shared.adapters.profiles.kql_endpoint import SIGNAL_COLUMNS, SignalsQuery, render_signals
+from shared.adapters.profiles.kql_profile import CategoricalLeg, KqlType, NumericLeg, Read
 from tests.conftest import TOOLS
 
 INFRA = Path(__file__).parents[2] / "infra"

@@ -10,8 +10,8 @@ from deltalake import write_deltalake
 
 from local.doctor import data, fabric, jobs
 from local.doctor.findings import Finding, Status, examine
+from shared.adapters.delta.lakehouse import Lakehouse
 from shared.adapters.fabric_http import Answer
-from shared.adapters.lakehouse import Lakehouse
 from shared.domain.tables import TABLES
 from shared.errors import NoChampion, NotFound, Refused, Unavailable
 from tests.fakes.registry import FakeRegistry

@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
-from shared.adapters import scoring_child
-from shared.adapters.scoring import SubprocessScorer
-from shared.adapters.scoring_sources import locations
+from shared.adapters.scoring import scoring_child
+from shared.adapters.scoring.scorer import SubprocessScorer
+from shared.adapters.scoring.scoring_sources import locations
 from shared.catalogue import Catalogue
 from shared.domain.run import Run, State
 from shared.errors import Unavailable

@@ -20,10 +20,10 @@ import pytest
 from deltalake import write_deltalake
 
 from local.notebook_runner import execute
-from shared.adapters.delta_tables import DeltaTables
-from shared.adapters.lakehouse import Lakehouse
-from shared.adapters.memory_profiles import MemoryProfiles
-from shared.adapters.spark_profiles import SparkProfiles
+from shared.adapters.delta.delta_tables import DeltaTables
+from shared.adapters.delta.lakehouse import Lakehouse
+from shared.adapters.profiles.memory_profiles import MemoryProfiles
+from shared.adapters.profiles.spark_profiles import SparkProfiles
 from shared.catalogue import FabricItems
 from shared.domain.drift.profile import CategoricalProfile, NumericProfile
 from shared.domain.drift.spec import ProfileSpec

@@ -8,7 +8,7 @@ import pytest
 
 from local.monitor_simulator.rules import load_rules, schema_text
 from local.monitor_simulator.table import load_table
-from shared.adapters.kql import AlertQuery, Filter, render
+from shared.adapters.profiles.kql import AlertQuery, Filter, render
 
 INFRA = Path(__file__).parents[2] / "infra"
 RULES = INFRA / "alert-rules.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters import run_codec, table_store
+from shared.adapters.storage import run_codec, table_store
 from shared.domain.audit import AuditEntry, Head, extend
 from shared.domain.tables import PROMOTION_AUDIT
 from shared.ports import Commit, Snapshot
@@ -28,9 +28,9 @@ REWRITES = re.compile(
 )
 """The same as SQL."""
 HARMLESS = {
-    ("shared/adapters/mlflow_registry.py", "delete_registered_model_alias"),
-    ("shared/adapters/fabric_registry.py", "self._rest.ask('DELETE', …)"),
-    ("shared/adapters/blob_profiles.py", "overwrite=True"),
+    ("shared/adapters/registry/mlflow_registry.py", "delete_registered_model_alias"),
+    ("shared/adapters/registry/fabric_registry.py", "self._rest.ask('DELETE', …)"),
+    ("shared/adapters/profiles/blob_profiles.py", "overwrite=True"),
 }
 """What takes away something else than audit: a role in the registry, a stored profile's old form.
 Further ones need a reason as good."""

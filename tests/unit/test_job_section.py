@@ -9,7 +9,7 @@ import pytest
 import yaml
 from azure.core.credentials import AccessToken
 
-from shared.adapters.job_targets import check_targets
+from shared.adapters.jobs.job_targets import check_targets
 from shared.bootstrap import App
 from shared.catalogue import Catalogue, FabricItems, load_catalogue
 from shared.config import Settings, load_settings

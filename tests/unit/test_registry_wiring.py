@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.fabric_registry import FabricRegistry
-from shared.adapters.mlflow_registry import MlflowRegistry
-from shared.adapters.mlflow_signature import FetchedSignatures, MlflowSignatures
+from shared.adapters.registry.fabric_registry import FabricRegistry
+from shared.adapters.registry.mlflow_registry import MlflowRegistry
+from shared.adapters.registry.mlflow_signature import FetchedSignatures, MlflowSignatures
 from shared.bootstrap import App
 from shared.catalogue import Catalogue
 from shared.config import load_settings
@@ -83,7 +83,7 @@ def test_the_cloud_s_onelake_is_the_default():
 
 def test_the_rest_adapter_needs_no_heavy_library():
     code = (
-        "import sys, shared.adapters.fabric_registry; "
+        "import sys, shared.adapters.registry.fabric_registry; "
         "print([n for n in ('mlflow', 'numpy', 'pandas', 'pyarrow') if n in sys.modules])"
     )
 

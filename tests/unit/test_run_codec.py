@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters import run_codec as codec
+from shared.adapters.storage import run_codec as codec
 from shared.domain.audit import AuditEntry, Head, document_of, extend
 from shared.domain.run import Lock, Run, State, Trigger
 from shared.errors import DataError

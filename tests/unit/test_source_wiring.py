@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.endpoint_log import EndpointLogs
+from shared.adapters.profiles.endpoint_log import EndpointLogs
 from shared.bootstrap import App
 from shared.catalogue import Catalogue, Model
 from shared.config import load_settings

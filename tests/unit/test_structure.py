@@ -61,7 +61,7 @@ IMPURE_CALLS = frozenset(
     }
 )
 CLOCKLESS = frozenset({"domain", "handlers", "functions"})
-READS_ENVIRONMENT = frozenset({"shared/bootstrap.py", "shared/adapters/scoring.py"})
+READS_ENVIRONMENT = frozenset({"shared/bootstrap.py", "shared/adapters/scoring/scorer.py"})
 
 
 def sources() -> list[Path]:

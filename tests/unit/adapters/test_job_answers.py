@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.adapters.azureml_jobs import AzureMLJobs
-from shared.adapters.databricks_jobs import DatabricksJobs
-from shared.adapters.devops_jobs import DevOpsJobs
-from shared.adapters.github_jobs import GitHubJobs
+from shared.adapters.jobs.azureml_jobs import AzureMLJobs
+from shared.adapters.jobs.databricks_jobs import DatabricksJobs
+from shared.adapters.jobs.devops_jobs import DevOpsJobs
+from shared.adapters.jobs.github_jobs import GitHubJobs
 from shared.adapters.rest_http import Answer
 from shared.errors import LoopError
 from shared.ports import ENDED, JobInstance

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters import kql, kql_profile
-from shared.adapters.kql_profile import (
+from shared.adapters.profiles import kql, kql_profile
+from shared.adapters.profiles.kql_profile import (
     ABOVE,
     BELOW,
     MISSING,

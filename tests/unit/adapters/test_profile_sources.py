@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from shared.adapters.profile_sources import ProfileSources
+from shared.adapters.profiles.profile_sources import ProfileSources
 from shared.catalogue import Model
 from shared.errors import ConfigError
 from tests.contract.windows_worlds import model

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.adapters.registry_base import RoleRegistry
-from shared.adapters.registry_roles import (
+from shared.adapters.registry.registry_base import RoleRegistry
+from shared.adapters.registry.registry_roles import (
     ARCHIVED,
     Capabilities,
     DropAlias,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.row_digests import row_digests
+from shared.adapters.delta.row_digests import row_digests
 
 ROWS = pa.table({"distance": [1.0, 2.0, None], "carrier": ["AA", None, "BB"]})
 ACTUAL = np.array([4.0, np.nan, 6.0])

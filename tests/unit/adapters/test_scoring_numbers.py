@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shared.adapters.scoring_child import Unusable, numbers
+from shared.adapters.scoring.scoring_child import Unusable, numbers
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from shared.adapters.scoring_probe import importances, sampled
+from shared.adapters.scoring.scoring_probe import importances, sampled
 from shared.ports import Probe
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.scoring_sources import carries_code, elsewhere, locations
+from shared.adapters.scoring.scoring_sources import carries_code, elsewhere, locations
 
 FABRIC = "sds://api.fabric.microsoft.com/v1/workspaces/w/mlflow"
 SERVER = "https://mlflow.example.com:5000"

@@ -12,7 +12,7 @@ import pytest
 
 from local.fabric_simulator.items import Items
 from local.notebook_runner import parse
-from shared.adapters.spark_profiles import PROFILES, REQUESTS, SparkProfiles
+from shared.adapters.profiles.spark_profiles import PROFILES, REQUESTS, SparkProfiles
 from shared.domain.drift.edges import Edges
 from shared.domain.drift.spec import ProfileSpec
 from shared.domain.tables import FEATURE_PROFILES

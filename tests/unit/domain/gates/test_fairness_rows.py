@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from shared.adapters.table_rows import checked_values, require_known_columns
+from shared.adapters.delta.table_rows import checked_values, require_known_columns
 from shared.domain.gates import fairness
 from shared.domain.gates.fairness_rows import TABLE, fairness_rows
 from shared.domain.gates.rows import Judged

@@ -1,0 +1,1 @@
+"""Tables in the lakehouse: rows appended, windows and counts read."""

@@ -1,0 +1,1 @@
+"""Starting, finding and cancelling training jobs: an adapter a service, and who chooses."""

@@ -1,0 +1,1 @@
+"""Where daily profiles come from and are kept: Delta, KQL, Spark, blobs, memory."""

@@ -1,0 +1,1 @@
+"""Model registries: MLflow's client, Fabric's REST, and one set of rules for roles."""

@@ -1,0 +1,1 @@
+"""Azure Storage: state and ledger in tables, messages in queues, evidence in blobs."""
