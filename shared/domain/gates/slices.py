@@ -10,7 +10,9 @@ import numpy as np
 
 from shared.domain.gates.checks import champion_fault, unfinite, unfit
 from shared.domain.gates.measures import rmse
+from shared.domain.gates.resampling import intervals, ratio
 from shared.domain.gates.result import Detail, GateResult, Rule, error, skip
+from shared.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,10 +64,10 @@ def judge(evidence: Evidence, model: Model) -> GateResult:
     found, small = _found(evidence, evidence.champion, gate)
     if not found:
         return _error(evidence, f"no slice has {gate.min_rows} rows: {', '.join(small)}")
-    return _worst(found, small, evidence.n)
+    return _worst(found, small, evidence.n, _ends(evidence, evidence.champion, gate, found))
 
 
-def _worst(found: list[_Slice], small: list[str], n: int) -> GateResult:
+def _worst(found: list[_Slice], small: list[str], n: int, ends: dict[str, Detail]) -> GateResult:
     """Show the slice with the least room; all are in the details."""
     rules = {each.name: _rule(each) for each in found}
     failed = [each.name for each in found if not rules[each.name].holds(each.loss)]
@@ -73,6 +75,8 @@ def _worst(found: list[_Slice], small: list[str], n: int) -> GateResult:
     for each in found:
         details[f"{each.name} loss"] = each.loss
         details[f"{each.name} n"] = each.rows
+        details[f"{each.name} rmse"] = each.candidate
+    details |= ends
     if failed:
         details[FAILED] = ", ".join(sorted(failed))
     if small:
@@ -97,6 +101,29 @@ def _found(
         own, beside = rmse(actual, evidence.candidate[rows]), rmse(actual, champion[rows])
         found.append(_Slice(name, count, own, beside, margin))
     return found, small
+
+
+def _ends(
+    evidence: Evidence, champion: Floats, gate: SlicesGate, found: list[_Slice]
+) -> dict[str, Detail]:
+    """Give the 95 % interval of each slice's loss, both models' errors of the same resamples.
+
+    Nothing where the champion makes too few errors: too many resamples have no loss then.
+    """
+    names = [each.name for each in found]
+    kept = [rows for name, _, rows in _parts(evidence, gate) if name in names]
+    own, beside = (evidence.actual - evidence.candidate) ** 2, (evidence.actual - champion) ** 2
+
+    def losses(weights: Floats) -> Floats:
+        drawn = ((weights[:, rows], own[rows], beside[rows]) for rows in kept)
+        return np.stack([np.sqrt(ratio(w @ above, w @ below)) - 1 for w, above, below in drawn], 1)
+
+    try:
+        ends = intervals(losses, evidence.n, evidence.seed)
+    except DataError:
+        return {}
+    pairs = zip(names, ends, strict=True)
+    return {f"{name} loss_{at}": getattr(end, at) for name, end in pairs for at in ("low", "high")}
 
 
 def _parts(evidence: Evidence, gate: SlicesGate) -> Iterator[tuple[str, float, Floats]]:

@@ -45,6 +45,43 @@ def test_a_candidate_right_on_average_and_wrong_on_a_slice_fails_and_the_slice_i
     assert result.hint
 
 
+def test_each_slice_has_the_interval_of_its_loss_and_its_own_error(a_model, evidence):
+    model = a_model(slices={"columns": ["zone"]})
+    rows = evidence()
+    noisy = rows.candidate + np.sin(np.arange(1000))
+
+    found = judge(evidence(candidate=noisy, slices={"zone": ZONES}), model).details
+
+    for zone in ("north", "south", "west", "east"):
+        name = f"zone={zone}"
+        assert found[f"{name} loss_low"] < found[f"{name} loss"] < found[f"{name} loss_high"]
+        own = noisy[zone == ZONES] - rows.actual[zone == ZONES]
+        assert found[f"{name} rmse"] == pytest.approx(np.sqrt((own**2).mean()))
+
+
+def test_a_loss_that_is_the_same_in_every_row_has_no_width(a_model, evidence):
+    found = judge(sliced(evidence, worse=0.2), a_model(slices={"columns": ["zone"]})).details
+
+    ends = [found[f"zone=south loss_{end}"] for end in ("low", "high")]
+    assert ends == pytest.approx([0.2, 0.2])
+
+
+def test_a_champion_without_error_leaves_no_interval(a_model, evidence):
+    rows = evidence()
+    champion = rows.champion.copy()
+    champion[ZONES == "west"] = candidate = rows.actual[ZONES == "west"]
+    own = rows.candidate.copy()
+    own[ZONES == "west"] = candidate
+
+    result = judge(
+        evidence(candidate=own, champion=champion, slices={"zone": ZONES}),
+        a_model(slices={"columns": ["zone"]}),
+    )
+
+    assert result.verdict is Verdict.PASS
+    assert not [name for name in result.details if name.endswith("_low")]
+
+
 def test_a_column_may_have_a_margin_of_its_own(a_model, evidence):
     model = a_model(slices={"columns": ["zone"], "margins": {"zone": 0.25}})
 
