@@ -111,7 +111,8 @@ def _compared(model: Model, holdout: Window, seed: int) -> dict[str, Any]:
 
 
 def _probe(model: Model, holdout: Window, seed: int, *, repeats: int) -> Probe:
-    return Probe(actual=holdout.actual, repeats=repeats, seed=seed, task=model.task)
+    rows = model.gates.explanation.rows
+    return Probe(holdout.actual, repeats=repeats, seed=seed, task=model.task, rows=rows)
 
 
 def _chosen(holdout: Window, names: Sequence[str]) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Probe:
         actual: what became true, one a scored row.
         repeats: how often each feature is permuted.
         seed: the same one gives the same figures; not negative.
-        rows: as many are permuted and probed at most, drawn with the seed; House rule.
+        rows: as many are permuted and probed at most, drawn with the seed.
         tolerance: by how much an answer may differ that should not, relative and absolute;
             House rule: the rounding of single precision.
     """
@@ -129,7 +129,7 @@ class Probe:
     repeats: int = 3
     seed: int = 0
     task: Task = "regression"
-    rows: int = 1000
+    rows: int = 5000
     tolerance: float = 1e-5
 
 
