@@ -19,6 +19,7 @@ from rich.text import Text
 
 from local.outputs import STANDARD_OUTPUT, check_outputs
 from local.stack import find_endpoints
+from shared.adapters.registry.mlflow_environment import PATIENCE
 from shared.adapters.wording import clipped
 from shared.errors import LoopError, NotFound
 
@@ -32,8 +33,6 @@ INTERRUPTED = 130
 """What a shell says of a command that was stopped with Ctrl-C."""
 COLOURS = {"PASS": "green", "FAIL": "bold red", "SKIP": "dim"}
 LONGEST = 400
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
-"""A person waits: by MLflow's defaults each question to a dead registry takes four minutes."""
 
 
 def ready(
@@ -74,7 +73,7 @@ def ready(
 
 @contextmanager
 def _patience() -> Iterator[None]:
-    """Have MLflow give up soon, where the environment does not say otherwise."""
+    """Have MLflow give up soon, where the environment does not say otherwise: a person waits."""
     added = {name: value for name, value in PATIENCE.items() if name not in os.environ}
     os.environ.update(added)
     try:

@@ -228,7 +228,6 @@ def _environment(endpoints: Endpoints, catalogue: Path) -> dict[str, str]:
         "LOGS_INGESTION_ENDPOINT": endpoints.monitor_url,
         "LOGS_INGESTION_RULE_ID": RULE_ID,
         "TEAMS_WEBHOOK_URL": f"{teams}?sig={secrets.token_hex(16)}",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "POLL_MIN_SECONDS": "1",
         "STALLED_AFTER_SECONDS": "60",
         "GIT_SHA": revision(),

@@ -321,9 +321,11 @@ def app() -> App:
         ConfigError: the environment or models.yaml is wrong; tried again at the next call.
     """
     from shared.adapters.jobs.job_targets import check_targets
+    from shared.adapters.registry.mlflow_environment import PATIENCE, QUIET
     from shared.catalogue import load_catalogue
     from shared.config import load_settings
 
+    os.environ.update({**PATIENCE, **QUIET, **os.environ})
     settings = load_settings(os.environ)
     if settings.auth_mode == "entra" and settings.insights_connection.get_secret_value():
         telemetry.start(partial(_recorder, settings))

@@ -5,8 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from shared import bootstrap
 from shared.adapters.registry.fabric_registry import FabricRegistry
+from shared.adapters.registry.mlflow_environment import PATIENCE
 from shared.adapters.registry.mlflow_registry import MlflowRegistry
 from shared.adapters.registry.mlflow_signature import FetchedSignatures, MlflowSignatures
 from shared.bootstrap import App
@@ -92,3 +95,20 @@ def test_the_rest_adapter_needs_no_heavy_library():
     )
 
     assert found.stdout.strip() == "[]"
+
+
+def test_the_worker_gives_up_a_dead_registry_soon_unless_the_environment_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    document = {"version": 1, "models": [model().model_dump(mode="json", exclude_unset=True)]}
+    file = tmp_path / "models.yaml"
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    tried, waited = PATIENCE
+    environment = {**LOCAL, "MODELS_FILE": str(file), tried: "5"}
+    monkeypatch.setattr(bootstrap.os, "environ", environment)
+
+    bootstrap.app.__wrapped__()
+
+    assert environment[tried] == "5"
+    assert environment[waited] == PATIENCE[waited]
+    assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"

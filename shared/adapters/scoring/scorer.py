@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.adapters.registry.mlflow_environment import PATIENCE, QUIET
 from shared.adapters.scoring import scoring_child as child
 from shared.adapters.scoring.scoring_files import asked, read_answer, write_actual, write_rows
 from shared.errors import DataError, NotFound, Refused, Unavailable
@@ -50,9 +51,6 @@ _ONE_THREAD = {
     # the default pool reserves 1 GiB up front
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
-# MLflow tells its makers of each use otherwise
-_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true"}
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 _OUT_OF_MEMORY = re.compile(
     r"MemoryError|Cannot allocate memory|bad_alloc|failed to map segment|can't start new thread"
 )
@@ -172,7 +170,7 @@ class SubprocessScorer:
             # MLflow would make an empty one and answer that there is no such model
             raise Unavailable("the registry's database file is not there", subject=_name(version))
         credentials = self._credentials()
-        environment = _kept(*_KEPT, *_KEPT_FOR_REGISTRY) | _PATIENCE | dict(credentials)
+        environment = {**_kept(*_KEPT, *_KEPT_FOR_REGISTRY), **PATIENCE, **credentials}
         environment["MLFLOW_TRACKING_URI"] = self._uri
         end = _run("fetch", folder, environment, self._seconds, cwd=None)
         self._require_fetched(end, version, credentials)
@@ -230,7 +228,7 @@ def _run(
 ) -> _End:
     """Run one half in a process group of its own; nothing of the group is left afterwards."""
     command = [sys.executable, "-P", "-m", child.__name__, mode, str(folder)]
-    own = _QUIET | {"PYTHONPATH": _search_path(), "HOME": str(folder), "TMPDIR": str(folder)}
+    own = {**QUIET, "PYTHONPATH": _search_path(), "HOME": str(folder), "TMPDIR": str(folder)}
     log = folder / f"{mode}.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(  # noqa: S603 - a fixed command, no shell
