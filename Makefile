@@ -76,7 +76,8 @@ $(PEERS)/%/.ready: bench/requirements-%.txt
 # --- infra/: docs/deploy.md; `make test` checks the Bicep itself, these need 300 MB of tools ---
 
 INFRA_TOOLS := .local/infra-tools
-CHECKOV     := CKV_AZURE_3,CKV_AZURE_34,CKV_AZURE_36,CKV_AZURE_43,CKV_AZURE_44,CKV_AZURE_59,CKV_AZURE_111,CKV_AZURE_131,CKV_AZURE_182,CKV_AZURE_183
+CHECKOV     := CKV_AZURE_3,CKV_AZURE_14,CKV_AZURE_15,CKV_AZURE_34,CKV_AZURE_36,CKV_AZURE_43,CKV_AZURE_44,CKV_AZURE_70,CKV_AZURE_71,CKV_AZURE_72,CKV_AZURE_111,CKV_AZURE_145
+CHECKOV_PRIVATE := CKV_AZURE_35,CKV_AZURE_42,CKV_AZURE_59,CKV_AZURE_109,CKV_AZURE_110,CKV_AZURE_182,CKV_AZURE_183,CKV_AZURE_189
 
 .PHONY: infra-types check-infra
 
@@ -84,12 +85,19 @@ CHECKOV     := CKV_AZURE_3,CKV_AZURE_34,CKV_AZURE_36,CKV_AZURE_43,CKV_AZURE_44,C
 infra-types: $(INFRA_TOOLS)/.ready
 	@$(INFRA_TOOLS)/bin/python scripts/write_azure_types.py
 
-# Holds infra/azure-types.json against the packages, and the Bicep against a chosen list of checkov's.
+# Holds infra/azure-types.json against the packages, the Bicep against checkov's check of secure
+# parameters, and what two profiles compute, registry modules included, against chosen lists.
 check-infra: $(READY) $(INFRA_TOOLS)/.ready $(INFRA_TOOLS)/checkov/.ready
 	@$(INFRA_TOOLS)/bin/python scripts/write_azure_types.py --check
 	@$(BIN)/loop deploy check
-	@$(INFRA_TOOLS)/checkov/bin/checkov --directory infra --framework bicep --check $(CHECKOV) \
+	@$(INFRA_TOOLS)/checkov/bin/checkov --directory infra --framework bicep --check CKV_AZURE_131 \
 		--compact --quiet --skip-download
+	@$(BIN)/loop deploy template $(INFRA_TOOLS)/prod.json --env prod
+	@$(INFRA_TOOLS)/checkov/bin/checkov --file $(INFRA_TOOLS)/prod.json --framework arm \
+		--check $(CHECKOV),$(CHECKOV_PRIVATE) --compact --quiet --skip-download
+	@$(BIN)/loop deploy template $(INFRA_TOOLS)/dev.json --env dev
+	@$(INFRA_TOOLS)/checkov/bin/checkov --file $(INFRA_TOOLS)/dev.json --framework arm \
+		--check $(CHECKOV) --compact --quiet --skip-download
 
 $(INFRA_TOOLS)/.ready: requirements-infra.txt
 	@$(PYTHON) -m venv $(INFRA_TOOLS)

@@ -20,6 +20,7 @@ from shared.errors import ConfigError, LoopError
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
+    from local.bicep.evaluation import Planned
     from local.ledger_backup import Backup
 
 app = typer.Typer(
@@ -45,6 +46,16 @@ def plan(env: Env = "dev", out: JsonFile = None) -> None:
     if out is not None:
         document = {"env": env, "region": prices.region, "lines": [asdict(each) for each in lines]}
         out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+@app.command()
+def template(file: Annotated[Path, typer.Argument(help="Where to.")], env: Env = "prod") -> None:
+    """Write what a profile computes as an ARM template: for scanners, not for a deployment."""
+    from local.deploy_template import arm_template
+
+    if env not in PROFILES:
+        raise typer.BadParameter(f"there are {', '.join(PROFILES)}", param_hint="--env")
+    file.write_text(arm_template(_planned(env)), encoding="utf-8")
 
 
 @app.command()
@@ -127,14 +138,20 @@ def planned_lines(env: str) -> tuple[list[Line], PriceList]:
     Raises:
         BicepError: the Bicep asks for what is not there.
     """
-    from local.bicep.project import INFRA, load_project, read_json
-    from local.deploy_checks import planned_resources
+    from local.bicep.project import INFRA, read_json
     from local.deploy_plan import plan as lines_of
     from local.deploy_plan import price_list
 
-    environment = {"AZURE_ENV_NAME": f"retrain-loop-{env}", **os.environ}
     prices = price_list(read_json(INFRA / "prices.json"))
-    return lines_of(planned_resources(load_project(), env, environment), prices), prices
+    return lines_of(_planned(env), prices), prices
+
+
+def _planned(env: str) -> "list[Planned]":
+    from local.bicep.project import load_project
+    from local.deploy_checks import planned_resources
+
+    environment = {"AZURE_ENV_NAME": f"retrain-loop-{env}", **os.environ}
+    return planned_resources(load_project(), env, environment)
 
 
 def _described(line: Line) -> str:

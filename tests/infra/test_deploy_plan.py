@@ -1,6 +1,7 @@
 """``loop deploy plan`` and ``loop deploy check``: what they say of each profile."""
 
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -100,8 +101,23 @@ def test_the_plan_is_written_for_machines_too(tmp_path):
     assert document["env"] == "prod"
 
 
-def test_a_profile_that_does_not_exist_is_refused():
+def test_a_profile_that_does_not_exist_is_refused(tmp_path):
     assert loop("plan", "--env", "moon").exit_code == 2
+    assert loop("template", str(tmp_path / "a.json"), "--env", "moon").exit_code == 2
+
+
+def test_a_scanner_is_given_what_the_registry_modules_make(tmp_path, deployed):
+    out = tmp_path / "template.json"
+
+    done = loop("template", str(out), "--env", "prod")
+
+    resources = json.loads(out.read_text(encoding="utf-8"))["resources"]
+    assert done.exit_code == 0
+    assert [each["type"] for each in resources] == [each.type for each in deployed("prod")]
+    [account] = [each for each in resources if each["type"] == "Microsoft.Storage/storageAccounts"]
+    assert account["properties"]["allowSharedKeyAccess"] is False
+    assert re.fullmatch(r"[a-z0-9]{3,24}", account["name"])
+    assert not {"parent", "scope", "dependsOn"} & {key for each in resources for key in each}
 
 
 def test_the_check_is_green():
