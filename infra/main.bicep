@@ -1,5 +1,5 @@
 // Everything that Retrain Loop needs in Azure: `azd provision`, or `az deployment sub create`.
-// Plain resources at stated API versions, no registry modules: see docs/deploy.md.
+// Azure Verified Modules at pinned versions; what they could not express is plain: docs/deploy.md.
 targetScope = 'subscription'
 
 @minLength(1)

@@ -21,6 +21,8 @@ param email string
 
 var file = loadJsonContent('../alert-rules.json')
 
+// A plain resource: a receiver may hold the function key, which in the module's lists of receivers would
+// stay readable among the deployment's inputs.
 resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: actionGroupName
   location: 'Global'
@@ -60,21 +62,21 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
   }
 }
 
-resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+module rules 'br/public:avm/res/insights/scheduled-query-rule:0.6.0' = [
   for rule in file.rules: {
-    name: rule.name
-    location: location
-    tags: tags
-    kind: 'LogAlert'
-    identity: {
-      type: 'UserAssigned'
-      userAssignedIdentities: {
-        '${identityId}': {}
+    name: 'rule-${rule.name}'
+    params: {
+      name: rule.name
+      location: location
+      tags: tags
+      kind: 'LogAlert'
+      managedIdentities: {
+        userAssignedResourceIds: [
+          identityId
+        ]
       }
-    }
-    properties: {
-      displayName: rule.displayName
-      description: rule.description
+      alertDisplayName: rule.displayName
+      alertDescription: rule.description
       severity: rule.severity
       enabled: rule.enabled
       scopes: [
@@ -85,7 +87,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       autoMitigate: rule.autoMitigate
       // the table is new: without rows the service would refuse a query it cannot try
       skipQueryValidation: true
-      criteria: {
+      criterias: {
         allOf: [
           {
             query: rule.query
@@ -105,11 +107,12 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
         ]
       }
       actions: {
-        actionGroups: [
+        actionGroupResourceIds: [
           actionGroup.id
         ]
         customProperties: rule.customProperties
       }
+      enableTelemetry: false
     }
   }
 ]

@@ -91,36 +91,38 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing
   name: applicationInsightsName
 }
 
-resource plan 'Microsoft.Web/serverfarms@2025-05-01' = {
-  name: planName
-  location: location
-  tags: tags
-  kind: 'functionapp'
-  sku: {
-    name: 'FC1'
-    tier: 'FlexConsumption'
-  }
-  properties: {
+module plan 'br/public:avm/res/web/serverfarm:0.7.0' = {
+  name: 'plan'
+  params: {
+    name: planName
+    location: location
+    tags: tags
+    kind: 'functionapp'
+    skuName: 'FC1'
     reserved: true
+    zoneRedundant: false
+    enableTelemetry: false
   }
 }
 
-resource app 'Microsoft.Web/sites@2025-05-01' = {
-  name: name
-  location: location
-  tags: union(tags, { 'azd-service-name': 'api' })
-  kind: 'functionapp,linux'
-  identity: {
-    type: 'UserAssigned'
-    userAssignedIdentities: {
-      '${identityId}': {}
+module app 'br/public:avm/res/web/site:0.24.0' = {
+  name: 'function-app'
+  params: {
+    name: name
+    location: location
+    tags: union(tags, { 'azd-service-name': 'api' })
+    kind: 'functionapp,linux'
+    serverFarmResourceId: plan.outputs.resourceId
+    managedIdentities: {
+      userAssignedResourceIds: [
+        identityId
+      ]
     }
-  }
-  properties: {
-    serverFarmId: plan.id
     httpsOnly: true
-    keyVaultReferenceIdentity: identityId
-    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    clientAffinityEnabled: false
+    keyVaultAccessIdentityResourceId: identityId
+    virtualNetworkSubnetResourceId: empty(subnetId) ? null : subnetId
+    publicNetworkAccess: 'Enabled'
     functionAppConfig: {
       deployment: {
         storage: {
@@ -142,36 +144,34 @@ resource app 'Microsoft.Web/sites@2025-05-01' = {
         alwaysReady: alwaysReadyHttp > 0 ? [{ name: 'http', instanceCount: alwaysReadyHttp }] : []
       }
     }
+    // in place of the module's default, whose alwaysOn Flex Consumption refuses
     siteConfig: {
       minTlsVersion: '1.2'
       ipSecurityRestrictionsDefaultAction: closedToStrangers ? 'Deny' : 'Allow'
       ipSecurityRestrictions: closedToStrangers ? concat(actionGroups, operators) : []
     }
+    configs: [
+      {
+        name: 'appsettings'
+        properties: union(defaults, hostSettings, ownSettings, furtherSettings, secrets)
+        // a setting that is no longer deployed goes; by default the module would keep it
+        retainCurrentAppSettings: false
+      }
+    ]
+    basicPublishingCredentialsPolicies: [
+      {
+        name: 'ftp'
+        allow: false
+      }
+      {
+        name: 'scm'
+        allow: false
+      }
+    ]
+    enableTelemetry: false
   }
 }
 
-resource settings 'Microsoft.Web/sites/config@2025-05-01' = {
-  parent: app
-  name: 'appsettings'
-  properties: union(defaults, hostSettings, ownSettings, furtherSettings, secrets)
-}
-
-resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-05-01' = {
-  parent: app
-  name: 'ftp'
-  properties: {
-    allow: false
-  }
-}
-
-resource noScmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-05-01' = {
-  parent: app
-  name: 'scm'
-  properties: {
-    allow: false
-  }
-}
-
-output id string = app.id
-output name string = app.name
-output uri string = 'https://${app.properties.defaultHostName}'
+output id string = app.outputs.resourceId
+output name string = app.outputs.name
+output uri string = 'https://${app.outputs.defaultHostname}'

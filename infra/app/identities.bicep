@@ -4,20 +4,28 @@ param tags object
 param appIdentityName string
 param alertsIdentityName string
 
-resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: appIdentityName
-  location: location
-  tags: tags
+module appIdentity 'br/public:avm/res/managed-identity/user-assigned-identity:0.6.0' = {
+  name: 'app-identity'
+  params: {
+    name: appIdentityName
+    location: location
+    tags: tags
+    enableTelemetry: false
+  }
 }
 
-resource alertsIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: alertsIdentityName
-  location: location
-  tags: tags
+module alertsIdentity 'br/public:avm/res/managed-identity/user-assigned-identity:0.6.0' = {
+  name: 'alerts-identity'
+  params: {
+    name: alertsIdentityName
+    location: location
+    tags: tags
+    enableTelemetry: false
+  }
 }
 
-output appIdentityId string = appIdentity.id
-output appClientId string = appIdentity.properties.clientId
-output appPrincipalId string = appIdentity.properties.principalId
-output alertsIdentityId string = alertsIdentity.id
-output alertsPrincipalId string = alertsIdentity.properties.principalId
+output appIdentityId string = appIdentity.outputs.resourceId
+output appClientId string = appIdentity.outputs.clientId
+output appPrincipalId string = appIdentity.outputs.principalId
+output alertsIdentityId string = alertsIdentity.outputs.resourceId
+output alertsPrincipalId string = alertsIdentity.outputs.principalId

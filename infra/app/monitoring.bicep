@@ -13,27 +13,32 @@ param dailyCapGb int
 var log = loadJsonContent('../log-table.json')
 var destination = 'workspace'
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
-  name: workspaceName
-  location: location
-  tags: tags
-  properties: {
-    sku: {
-      name: 'PerGB2018'
-    }
-    retentionInDays: retentionDays
-    workspaceCapping: {
-      dailyQuotaGb: dailyCapGb
-    }
+module workspace 'br/public:avm/res/operational-insights/workspace:0.16.1' = {
+  name: 'log-analytics'
+  params: {
+    name: workspaceName
+    location: location
+    tags: tags
+    skuName: 'PerGB2018'
+    dataRetention: retentionDays
+    dailyQuotaGb: string(dailyCapGb)
+    // the module's default asks for a customer's key and storage, of which there are none
+    forceCmkForQuery: false
     features: {
       disableLocalAuth: true
       enableLogAccessUsingOnlyResourcePermissions: true
     }
+    enableTelemetry: false
   }
 }
 
+resource logs 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
+  name: workspaceName
+}
+
+// Not among the module's tables: there the total retention ends at 2,555 days, between two of Azure's steps.
 resource driftTable 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = {
-  parent: workspace
+  parent: logs
   name: log.table
   properties: {
     plan: 'Analytics'
@@ -48,6 +53,9 @@ resource driftTable 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01'
       })
     }
   }
+  dependsOn: [
+    workspace
+  ]
 }
 
 // kind Direct: the rule has an ingestion endpoint of its own and needs no data collection endpoint
@@ -66,7 +74,7 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
       logAnalytics: [
         {
           name: destination
-          workspaceResourceId: workspace.id
+          workspaceResourceId: workspace.outputs.resourceId
         }
       ]
     }
@@ -88,23 +96,27 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
   ]
 }
 
-resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
-  name: applicationInsightsName
-  location: location
-  tags: tags
-  kind: 'web'
-  properties: {
-    Application_Type: 'web'
-    DisableLocalAuth: true
-    IngestionMode: 'LogAnalytics'
-    WorkspaceResourceId: workspace.id
+module applicationInsights 'br/public:avm/res/insights/component:0.8.0' = {
+  name: 'application-insights'
+  params: {
+    name: applicationInsightsName
+    location: location
+    tags: tags
+    kind: 'web'
+    applicationType: 'web'
+    workspaceResourceId: workspace.outputs.resourceId
+    disableLocalAuth: true
+    // callers' addresses stay masked, which the module's default would end
+    disableIpMasking: false
+    retentionInDays: 90
+    enableTelemetry: false
   }
 }
 
-output workspaceId string = workspace.id
-output workspaceName string = workspace.name
-output workspaceCustomerId string = workspace.properties.customerId
-output applicationInsightsName string = applicationInsights.name
+output workspaceId string = workspace.outputs.resourceId
+output workspaceName string = workspace.outputs.name
+output workspaceCustomerId string = workspace.outputs.logAnalyticsWorkspaceId
+output applicationInsightsName string = applicationInsights.outputs.name
 output dataCollectionRuleName string = rule.name
 output logsEndpoint string = rule.properties.endpoints.logsIngestion
 output logsRuleId string = rule.properties.immutableId

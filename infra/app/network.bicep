@@ -6,77 +6,67 @@ param name string
 param gatewayName string
 param addressName string
 
-resource address 'Microsoft.Network/publicIPAddresses@2026-03-01' = {
-  name: addressName
-  location: location
-  tags: tags
-  sku: {
-    name: 'Standard'
-  }
-  properties: {
+module address 'br/public:avm/res/network/public-ip-address:0.13.0' = {
+  name: 'outbound-address'
+  params: {
+    name: addressName
+    location: location
+    tags: tags
+    skuName: 'Standard'
     publicIPAddressVersion: 'IPv4'
     publicIPAllocationMethod: 'Static'
+    // the module's own default names zones, which not every region has
+    availabilityZones: []
+    enableTelemetry: false
   }
 }
 
-// Since API version 2025-07-01 a new subnet has no way out unless one is named.
-resource gateway 'Microsoft.Network/natGateways@2026-03-01' = {
-  name: gatewayName
-  location: location
-  tags: tags
-  sku: {
-    name: 'Standard'
-  }
-  properties: {
-    publicIpAddresses: [
-      {
-        id: address.id
-      }
+module gateway 'br/public:avm/res/network/nat-gateway:2.1.1' = {
+  name: 'nat-gateway'
+  params: {
+    name: gatewayName
+    location: location
+    tags: tags
+    natGatewaySku: 'Standard'
+    availabilityZone: -1
+    publicIpResourceIds: [
+      address.outputs.resourceId
     ]
+    enableTelemetry: false
   }
 }
 
-resource network 'Microsoft.Network/virtualNetworks@2026-03-01' = {
-  name: name
-  location: location
-  tags: tags
-  properties: {
-    addressSpace: {
-      addressPrefixes: [
-        '10.20.0.0/24'
-      ]
-    }
+module network 'br/public:avm/res/network/virtual-network:0.10.2' = {
+  name: 'virtual-network'
+  params: {
+    name: name
+    location: location
+    tags: tags
+    addressPrefixes: [
+      '10.20.0.0/24'
+    ]
     subnets: [
       {
         name: 'app'
-        properties: {
-          // Flex Consumption delegates to this type and needs a /27 at least; a /26 leaves room to grow
-          addressPrefix: '10.20.0.0/26'
-          natGateway: {
-            id: gateway.id
-          }
-          delegations: [
-            {
-              name: 'flex-consumption'
-              properties: {
-                serviceName: 'Microsoft.App/environments'
-              }
-            }
-          ]
-        }
+        // Flex Consumption delegates to this type and needs a /27 at least; a /26 leaves room to grow
+        addressPrefix: '10.20.0.0/26'
+        delegation: 'Microsoft.App/environments'
+        natGatewayResourceId: gateway.outputs.resourceId
+        // the gateway is the only way out, whatever the module's API version gives a new subnet
+        defaultOutboundAccess: false
       }
       {
         name: 'endpoints'
-        properties: {
-          addressPrefix: '10.20.0.64/27'
-          privateEndpointNetworkPolicies: 'Disabled'
-        }
+        addressPrefix: '10.20.0.64/27'
+        privateEndpointNetworkPolicies: 'Disabled'
+        defaultOutboundAccess: false
       }
     ]
+    enableTelemetry: false
   }
 }
 
-output id string = network.id
-output appSubnetId string = '${network.id}/subnets/app'
-output outboundAddress string = address.properties.ipAddress
-output endpointSubnetId string = '${network.id}/subnets/endpoints'
+output id string = network.outputs.resourceId
+output appSubnetId string = '${network.outputs.resourceId}/subnets/app'
+output outboundAddress string = address.outputs.ipAddress
+output endpointSubnetId string = '${network.outputs.resourceId}/subnets/endpoints'

@@ -30,38 +30,33 @@ var targets = [
   }
 ]
 
-resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [
+module zones 'br/public:avm/res/network/private-dns-zone:0.8.1' = [
   for target in targets: {
-    name: target.zone
-    location: 'global'
-    tags: tags
-  }
-]
-
-resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
-  for (target, place) in targets: {
-    parent: zones[place]
-    name: 'retrain-loop'
-    location: 'global'
-    tags: tags
-    properties: {
-      registrationEnabled: false
-      virtualNetwork: {
-        id: networkId
-      }
+    name: 'zone-${target.group}'
+    params: {
+      name: target.zone
+      location: 'global'
+      tags: tags
+      virtualNetworkLinks: [
+        {
+          name: 'retrain-loop'
+          registrationEnabled: false
+          virtualNetworkResourceId: networkId
+        }
+      ]
+      enableTelemetry: false
     }
   }
 ]
 
-resource endpoints 'Microsoft.Network/privateEndpoints@2026-03-01' = [
-  for target in targets: {
-    name: '${prefix}${target.group}'
-    location: location
-    tags: tags
-    properties: {
-      subnet: {
-        id: subnetId
-      }
+module endpoints 'br/public:avm/res/network/private-endpoint:0.12.1' = [
+  for (target, place) in targets: {
+    name: 'endpoint-${target.group}'
+    params: {
+      name: '${prefix}${target.group}'
+      location: location
+      tags: tags
+      subnetResourceId: subnetId
       privateLinkServiceConnections: [
         {
           name: target.group
@@ -73,23 +68,16 @@ resource endpoints 'Microsoft.Network/privateEndpoints@2026-03-01' = [
           }
         }
       ]
-    }
-  }
-]
-
-resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2026-03-01' = [
-  for (target, place) in targets: {
-    parent: endpoints[place]
-    name: 'default'
-    properties: {
-      privateDnsZoneConfigs: [
-        {
-          name: target.group
-          properties: {
-            privateDnsZoneId: zones[place].id
+      privateDnsZoneGroup: {
+        name: 'default'
+        privateDnsZoneGroupConfigs: [
+          {
+            name: target.group
+            privateDnsZoneResourceId: zones[place].outputs.resourceId
           }
-        }
-      ]
+        ]
+      }
+      enableTelemetry: false
     }
   }
 ]

@@ -14,31 +14,45 @@ param immutabilityDays int
 param deleteLock bool
 
 var names = loadJsonContent('../storage-names.json')
-var kept = [
-  names.containers.evidence
-  names.containers.auditExport
-]
-var frozen = immutabilityDays > 0 ? kept : []
+// Unlocked: it can be lengthened and, until somebody locks it for good, taken away (docs/deploy.md).
+var immutabilityPolicy = {
+  immutabilityPeriodSinceCreationInDays: immutabilityDays
+  allowProtectedAppendWrites: false
+}
 var open = [
   packageContainer
   names.containers.profiles
 ]
+var kept = [
+  names.containers.evidence
+  names.containers.auditExport
+]
+var openContainers = map(open, container => {
+  name: container
+  publicAccess: 'None'
+})
+var keptContainers = map(kept, container => {
+  name: container
+  publicAccess: 'None'
+  immutabilityPolicy: immutabilityDays > 0 ? immutabilityPolicy : null
+})
 
-resource account 'Microsoft.Storage/storageAccounts@2026-09-01' = {
-  name: name
-  location: location
-  tags: tags
-  kind: 'StorageV2'
-  sku: {
-    name: sku
-  }
-  properties: {
+module account 'br/public:avm/res/storage/storage-account:0.33.0' = {
+  name: 'storage-account'
+  params: {
+    name: name
+    location: location
+    tags: tags
+    kind: 'StorageV2'
+    skuName: sku
     accessTier: 'Hot'
     allowBlobPublicAccess: false
     allowCrossTenantReplication: false
     allowSharedKeyAccess: false
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
+    // can be chosen once, when the account is made
+    requireInfrastructureEncryption: true
     publicNetworkAccess: publicAccess ? 'Enabled' : 'Disabled'
     supportsHttpsTrafficOnly: true
     networkAcls: {
@@ -46,126 +60,60 @@ resource account 'Microsoft.Storage/storageAccounts@2026-09-01' = {
       bypass: 'AzureServices'
       defaultAction: publicAccess ? 'Allow' : 'Deny'
     }
-  }
-}
-
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-09-01' = {
-  parent: account
-  name: 'default'
-  properties: {
-    containerDeleteRetentionPolicy: {
-      enabled: true
-      days: softDeleteDays
+    blobServices: {
+      containerDeleteRetentionPolicyEnabled: true
+      containerDeleteRetentionPolicyDays: softDeleteDays
+      deleteRetentionPolicyEnabled: true
+      deleteRetentionPolicyDays: softDeleteDays
+      containers: concat(openContainers, keptContainers)
     }
-    deleteRetentionPolicy: {
-      enabled: true
-      days: softDeleteDays
-    }
-  }
-}
-
-resource openContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-09-01' = [
-  for container in open: {
-    parent: blobs
-    name: container
-    properties: {
-      publicAccess: 'None'
-    }
-  }
-]
-
-resource keptContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-09-01' = [
-  for container in kept: {
-    parent: blobs
-    name: container
-    properties: {
-      publicAccess: 'None'
-    }
-  }
-]
-
-// Unlocked: it can be lengthened and, until somebody locks it for good, taken away (docs/deploy.md).
-resource immutability 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2026-09-01' = [
-  for (container, place) in frozen: {
-    parent: keptContainers[place]
-    name: 'default'
-    properties: {
-      immutabilityPeriodSinceCreationInDays: immutabilityDays
-      allowProtectedAppendWrites: false
-    }
-  }
-]
-
-resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2026-09-01' = {
-  parent: account
-  name: 'default'
-  properties: {
-    policy: {
-      rules: [
-        {
-          name: 'evidence-and-exports-cool-down'
-          enabled: true
-          type: 'Lifecycle'
-          definition: {
-            filters: {
-              blobTypes: [
-                'blockBlob'
-              ]
-              prefixMatch: [
-                '${names.containers.evidence}/'
-                '${names.containers.auditExport}/'
-              ]
-            }
-            actions: {
-              baseBlob: {
-                // never to Archive: the audit's check reads evidence every day
-                tierToCool: {
-                  daysAfterModificationGreaterThan: 30
-                }
-                tierToCold: {
-                  daysAfterModificationGreaterThan: 180
-                }
+    managementPolicyRules: [
+      {
+        name: 'evidence-and-exports-cool-down'
+        enabled: true
+        type: 'Lifecycle'
+        definition: {
+          filters: {
+            blobTypes: [
+              'blockBlob'
+            ]
+            prefixMatch: [
+              '${names.containers.evidence}/'
+              '${names.containers.auditExport}/'
+            ]
+          }
+          actions: {
+            baseBlob: {
+              // never to Archive: the audit's check reads evidence every day
+              tierToCool: {
+                daysAfterModificationGreaterThan: 30
+              }
+              tierToCold: {
+                daysAfterModificationGreaterThan: 180
               }
             }
           }
         }
-      ]
+      }
+    ]
+    queueServices: {
+      queues: map(names.queues, queue => {
+        name: queue
+      })
     }
+    tableServices: {
+      tables: map(names.tables, table => {
+        name: table
+      })
+    }
+    lock: deleteLock ? {
+      name: 'keep-the-audit'
+      kind: 'CanNotDelete'
+      notes: 'Holds the ledger of every model decision. Export it before this lock is taken away.'
+    } : null
+    enableTelemetry: false
   }
 }
 
-resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2026-09-01' = {
-  parent: account
-  name: 'default'
-}
-
-resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-09-01' = [
-  for queue in names.queues: {
-    parent: queueService
-    name: queue
-  }
-]
-
-resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2026-09-01' = {
-  parent: account
-  name: 'default'
-}
-
-resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2026-09-01' = [
-  for table in names.tables: {
-    parent: tableService
-    name: table
-  }
-]
-
-resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (deleteLock) {
-  scope: account
-  name: 'keep-the-audit'
-  properties: {
-    level: 'CanNotDelete'
-    notes: 'Holds the ledger of every model decision. Export it before this lock is taken away.'
-  }
-}
-
-output id string = account.id
-output name string = account.name
+output id string = account.outputs.resourceId
+output name string = account.outputs.name

@@ -10,38 +10,47 @@ param teamsSecretName string
 @secure()
 param teamsWebhookUrl string
 
-resource vault 'Microsoft.KeyVault/vaults@2026-05-15' = {
-  name: name
-  location: location
-  tags: tags
-  properties: {
-    tenantId: tenant().tenantId
-    sku: {
-      family: 'A'
-      name: 'standard'
-    }
+module vault 'br/public:avm/res/key-vault/vault:0.14.2' = {
+  name: 'key-vault'
+  params: {
+    name: name
+    location: location
+    tags: tags
+    sku: 'standard'
     enableRbacAuthorization: true
-    enableSoftDelete: true
     softDeleteRetentionInDays: softDeleteDays
-    // once on it cannot be turned off, and false is refused: absent where it is not wanted
-    enablePurgeProtection: purgeProtection ? true : null
+    // once on it cannot be turned off; where it is false the module leaves it out, as Azure asks
+    enablePurgeProtection: purgeProtection
+    // each of them is on by default in the module, and opens the vault to somebody
+    enableVaultForDeployment: false
+    enableVaultForTemplateDeployment: false
+    enableVaultForDiskEncryption: false
     publicNetworkAccess: publicAccess ? 'Enabled' : 'Disabled'
     networkAcls: {
       bypass: 'AzureServices'
       defaultAction: publicAccess ? 'Allow' : 'Deny'
     }
+    enableTelemetry: false
   }
 }
 
+resource keyVault 'Microsoft.KeyVault/vaults@2026-05-15' existing = {
+  name: name
+}
+
+// A plain resource: how this version of the module guards its list of secrets could not be established.
 resource teams 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = if (!empty(teamsWebhookUrl)) {
-  parent: vault
+  parent: keyVault
   name: teamsSecretName
   properties: {
     value: teamsWebhookUrl
     contentType: 'URL of a Teams workflow'
   }
+  dependsOn: [
+    vault
+  ]
 }
 
-output id string = vault.id
-output name string = vault.name
-output uri string = vault.properties.vaultUri
+output id string = vault.outputs.resourceId
+output name string = vault.outputs.name
+output uri string = vault.outputs.uri

@@ -9,11 +9,12 @@ param email string
 
 var file = loadJsonContent('../watch-rules.json')
 
-resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
-  name: actionGroupName
-  location: 'Global'
-  tags: tags
-  properties: {
+module people 'br/public:avm/res/insights/action-group:0.8.0' = {
+  name: 'action-group-people'
+  params: {
+    name: actionGroupName
+    location: 'Global'
+    tags: tags
     enabled: true
     groupShortName: 'loop-people'
     emailReceivers: empty(email) ? [] : [
@@ -23,24 +24,25 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
         useCommonAlertSchema: true
       }
     ]
+    enableTelemetry: false
   }
 }
 
-resource watchRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+module watchRules 'br/public:avm/res/insights/scheduled-query-rule:0.6.0' = [
   for rule in file.rules: {
-    name: rule.name
-    location: location
-    tags: tags
-    kind: 'LogAlert'
-    identity: {
-      type: 'UserAssigned'
-      userAssignedIdentities: {
-        '${identityId}': {}
+    name: 'watch-${rule.name}'
+    params: {
+      name: rule.name
+      location: location
+      tags: tags
+      kind: 'LogAlert'
+      managedIdentities: {
+        userAssignedResourceIds: [
+          identityId
+        ]
       }
-    }
-    properties: {
-      displayName: rule.displayName
-      description: rule.description
+      alertDisplayName: rule.displayName
+      alertDescription: rule.description
       severity: rule.severity
       enabled: true
       scopes: [
@@ -50,7 +52,7 @@ resource watchRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       windowSize: rule.windowSize
       autoMitigate: true
       skipQueryValidation: true
-      criteria: {
+      criterias: {
         allOf: [
           {
             query: rule.query
@@ -73,10 +75,11 @@ resource watchRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
         ]
       }
       actions: {
-        actionGroups: [
-          people.id
+        actionGroupResourceIds: [
+          people.outputs.resourceId
         ]
       }
+      enableTelemetry: false
     }
   }
 ]

@@ -5,16 +5,19 @@ every property exists. No value is computed here.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.bicep.project import Project
+from local.bicep.registry import Registry
 from local.bicep.shapes import Shapes
 from local.bicep.syntax import (
+    BicepError,
     BicepFile,
     Call,
     Group,
+    Index,
     Lambda,
     Literal,
     Loop,
@@ -80,8 +83,10 @@ def check(project: Project, shapes: Shapes) -> list[Finding]:
     for file in project.files.values():
         pairs = [*_names(file), *_unused(file), *_calls(file), *_loads(file), *_guids(file)]
         for module in file.modules.values():
-            target = project.files.get(file.target(module))
-            pairs += _given(module, target) if target else []
+            if module.is_from_registry:
+                pairs += _given_to_registry(module, project.registry, shapes)
+            elif target := project.files.get(file.target(module)):
+                pairs += _given(module, target)
         pairs += _taken(file, project)
         for resource in file.resources.values():
             pairs += shapes.check(resource)
@@ -158,13 +163,34 @@ def _guids(file: BicepFile) -> Pairs:
                 yield node.line, f"the id {part} belongs, with its name, into roles.json"
 
 
+def _params(module: Resource) -> dict[str, Node]:
+    params = module.body.get("params")
+    entries = params.entries if isinstance(params, Record) else ()
+    return {each.key.plain or "": each.value for each in entries}
+
+
+def _given_to_registry(call: Resource, registry: Registry, shapes: Shapes) -> Pairs:
+    """Hold what a registry module is given against what is known of it."""
+    try:
+        module = registry.find(call.what)
+    except BicepError as error:
+        yield call.line, f"module {call.symbol}: {error}"
+        return
+    given = _params(call)
+    for name, value in given.items():
+        if name not in module.parameters:
+            yield value.line, f"module {call.symbol}: {module.path} has no parameter {name}"
+        else:
+            where = f"module {call.symbol}: {name}"
+            yield from shapes.value(value, module.parameters[name], where)
+    for name in module.required:
+        if name not in given:
+            yield call.line, f"module {call.symbol}: the parameter {name} is missing"
+
+
 def _given(module: Resource, target: BicepFile) -> Pairs:
     """Hold what a module is given against what its file asks for."""
-    params = module.body.get("params")
-    given = {
-        each.key.plain or "": each.value
-        for each in (params.entries if isinstance(params, Record) else ())
-    }
+    given = _params(module)
     for name, value in given.items():
         if (wanted := target.parameters.get(name)) is None:
             yield value.line, f"module {module.symbol}: {module.what} has no parameter {name}"
@@ -198,11 +224,21 @@ def _taken(file: BicepFile, project: Project) -> Pairs:
     """Outputs that a module does not have."""
     for node in _all(file):
         if isinstance(node, Member) and isinstance(node.of, Member) and node.of.name == "outputs":
-            of = node.of.of
+            of = node.of.of.of if isinstance(node.of.of, Index) else node.of.of
             module = file.modules.get(of.name) if isinstance(of, Name) else None
-            target = project.files.get(file.target(module)) if module else None
-            if target is not None and node.name not in target.outputs:
-                yield node.line, f"{module.what if module else ''} has no output {node.name}"
+            outputs = _outputs(module, file, project) if module else None
+            if module and outputs is not None and node.name not in outputs:
+                yield node.line, f"{module.what} has no output {node.name}"
+
+
+def _outputs(module: Resource, file: BicepFile, project: Project) -> Container[str] | None:
+    """Give a module's outputs; nothing where it is not known, which is another finding."""
+    if not module.is_from_registry:
+        target = project.files.get(file.target(module))
+        return target.outputs if target else None
+    path = module.what.partition(":")[2].partition(":")[0]
+    known = project.registry.modules.get(path)
+    return known.outputs if known else None
 
 
 def check_parameters(project: Project, given: Mapping[str, object], file: Path) -> list[Finding]:

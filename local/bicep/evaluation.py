@@ -6,25 +6,35 @@ error, as it is in a deployment.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from local.bicep.functions import Unknown, show
 from local.bicep.project import Project, read_json
-from local.bicep.scope import Scope, Values
+from local.bicep.registry import made_of
+from local.bicep.scope import Outputs, Scope, Values
 from local.bicep.syntax import BicepError, BicepFile, Resource
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A resource that would be deployed; ``what`` is its type with the API version."""
+    """A resource that would be deployed; ``what`` is its type with the API version.
+
+    Attributes:
+        module: the registry module that makes it, as its path; empty: the file does.
+        given: what the module is given.
+        model: where the type alone does not say it.
+    """
 
     what: str
     name: str
     file: str
     symbol: str
     body: Mapping[str, Any]
+    module: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
 
     @property
     def type(self) -> str:
@@ -54,19 +64,38 @@ class _Run:
         scope = Scope(file, given)
         try:
             for module in file.modules.values():
-                for part in scope.instances(module):
-                    if module.condition is None or part.value(module.condition):
-                        scope.outputs[module.symbol] = self._module(file, module, part)
+                scope.outputs[module.symbol] = self._module(file, module, scope)
             for resource in file.resources.values():
                 self._resource(file, resource, scope)
             return {name: scope.value(each.value) for name, each in file.outputs.items()}
         except BicepError as error:
             raise BicepError(f"{file.path.name}: {error}") from None
 
-    def _module(self, file: BicepFile, module: Resource, scope: Scope) -> Mapping[str, Any]:
+    def _module(self, file: BicepFile, module: Resource, scope: Scope) -> Outputs:
+        """Evaluate a module; give its outputs, or those of each turn of its loop."""
+        if module.loop is None:
+            return self._called(file, module, module.symbol, scope)
+        turns = enumerate(scope.instances(module))
+        return [self._called(file, module, f"{module.symbol}.{n}", part) for n, part in turns]
+
+    def _called(
+        self, file: BicepFile, module: Resource, symbol: str, scope: Scope
+    ) -> Mapping[str, Any]:
+        """Evaluate one call; give its outputs, none where the condition does not hold."""
+        if module.condition is not None and not scope.value(module.condition):
+            return {}
         params = module.body.get("params")
         given = scope.value(params) if params is not None else {}
+        if module.is_from_registry:
+            self._made(file, module, given)
+            return self._project.registry.find(module.what).values(symbol, given)
         return self.file(self._project.files[file.target(module)], given)
+
+    def _made(self, file: BicepFile, call: Resource, given: Values) -> None:
+        module = self._project.registry.find(call.what)
+        for made, body in made_of(module, given):
+            planned = (made.what, show(body["name"]), file.path.name, made.symbol or call.symbol)
+            self.planned.append(Planned(*planned, body, module.path, given, made.model))
 
     def _resource(self, file: BicepFile, resource: Resource, scope: Scope) -> None:
         if resource.existing:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from local.bicep.parse import parse_file
+from local.bicep.registry import AVM_MODULES, Registry, read_registry
 from local.bicep.syntax import BicepError, BicepFile
 
 INFRA = Path(__file__).parents[2] / "infra"
@@ -14,12 +15,13 @@ INFRA = Path(__file__).parents[2] / "infra"
 
 @dataclass(frozen=True)
 class Project:
-    """The files, the main one first, by their resolved path."""
+    """The files, the main one first, by their resolved path; and the registry's modules."""
 
     main: BicepFile
     files: Mapping[Path, BicepFile]
     missing: tuple[str, ...]
     """Modules that lead nowhere, each as ``file:line: message``."""
+    registry: Registry
 
 
 def load_project(main: Path = INFRA / "main.bicep") -> Project:
@@ -33,6 +35,8 @@ def load_project(main: Path = INFRA / "main.bicep") -> Project:
     while left:
         file = left.pop()
         for module in file.modules.values():
+            if module.is_from_registry:
+                continue
             target = file.target(module)
             if not target.is_file():
                 where = f"{file.path.name}:{module.line}"
@@ -40,7 +44,11 @@ def load_project(main: Path = INFRA / "main.bicep") -> Project:
             elif target not in files:
                 files[target] = parse_file(target)
                 left.append(files[target])
-    return Project(start, files, tuple(missing))
+    return Project(start, files, tuple(missing), _registry(start.path.parent / AVM_MODULES))
+
+
+def _registry(file: Path) -> Registry:
+    return read_registry(read_json(file)) if file.is_file() else Registry("", {})
 
 
 def read_json(path: Path) -> Any:

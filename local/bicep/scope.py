@@ -28,6 +28,8 @@ from local.bicep.syntax import (
 )
 
 Values = Mapping[str, Any]
+Outputs = Values | list[Values]
+"""What a module gives; of a module in a loop what each turn gives."""
 
 
 class Scope:
@@ -37,7 +39,7 @@ class Scope:
         self._file = file
         self._given = given
         self._local = dict(local or {})
-        self.outputs: dict[str, Mapping[str, Any]] = {}
+        self.outputs: dict[str, Outputs] = {}
 
     def within(self, local: Values) -> "Scope":
         inner = Scope(self._file, self._given, {**self._local, **local})
@@ -76,10 +78,16 @@ class Scope:
         if name in file.variables:
             return self.value(file.variables[name].value)
         if name in file.modules:
-            return {"outputs": self.outputs.get(name, {})}
+            return self._outputs(name)
         if name in file.resources:
             return self._reference(file.resources[name])
         raise BicepError(f"line {node.line}: {name} has no value")
+
+    def _outputs(self, module: str) -> Any:
+        found = self.outputs.get(module, {})
+        if isinstance(found, list):
+            return [{"outputs": each} for each in found]
+        return {"outputs": found}
 
     def _reference(self, resource: Resource) -> Any:
         if resource.loop is not None:

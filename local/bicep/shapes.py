@@ -12,6 +12,7 @@ from typing import Any
 from local.bicep.evaluation import Planned
 from local.bicep.functions import Unknown
 from local.bicep.project import INFRA, read_json
+from local.bicep.registry import AVM_MODULES
 from local.bicep.syntax import (
     Call,
     Choice,
@@ -50,6 +51,20 @@ class Shapes:
     types: Mapping[str, Mapping[str, str]]
     enums: Mapping[str, tuple[str, ...]]
 
+    def model_of(self, what: str) -> str:
+        """Give the model of a type; the version that is known where another is asked for.
+
+        Raises:
+            KeyError: the type is not known at any version.
+        """
+        if what in self.resources:
+            return self.resources[what]
+        kind = what.partition("@")[0]
+        found = [model for each, model in self.resources.items() if each.startswith(f"{kind}@")]
+        if not found:
+            raise KeyError(what)
+        return found[0]
+
     def check(self, resource: Resource) -> Pairs:
         model = self.resources.get(resource.what)
         if model is None:
@@ -65,7 +80,8 @@ class Shapes:
         known = f"known is {versions[0]}" if versions else "the type is not known"
         return f"{resource.what}: {known}"
 
-    def _value(self, node: Node, kind: str, where: str) -> Pairs:
+    def value(self, node: Node, kind: str, where: str) -> Pairs:
+        """Hold what is written of an expression against a type."""
         if kind.startswith("-"):
             yield node.line, f"{where} is set by the service alone"
         for each in written(node):
@@ -90,13 +106,13 @@ class Shapes:
             yield node.line, f"{where} must be {self._said(kind)}, is a list"
             return
         for place, each in enumerate(node.values):
-            yield from self._value(each, kind[1:-1], f"{where}[{place}]")
+            yield from self.value(each, kind[1:-1], f"{where}[{place}]")
 
     def _record(self, node: Record, kind: str, where: str) -> Pairs:
         if kind.startswith("{"):
             for entry in node.entries:
                 key = entry.key.plain or "*"
-                yield from self._value(entry.value, kind[1:-1], f"{where}.{key}")
+                yield from self.value(entry.value, kind[1:-1], f"{where}.{key}")
         elif kind in self.types:
             yield from self._object(node, kind, where, set())
         else:
@@ -111,7 +127,7 @@ class Shapes:
             if key not in known:
                 yield entry.line, f"{where} has no property {key}"
             else:
-                yield from self._value(entry.value, known[key], f"{where}.{key}")
+                yield from self.value(entry.value, known[key], f"{where}.{key}")
 
     def _text(self, node: Text, kind: str, where: str) -> Pairs:
         if kind in self.enums:
@@ -122,9 +138,15 @@ class Shapes:
             yield node.line, f"{where} must be {self._said(kind)}, is a text"
 
     def check_body(self, planned: Planned) -> Iterator[str]:
-        """Hold a computed resource against its model; what only Azure knows fits anywhere."""
+        """Hold a computed resource against its model; what only Azure knows fits anywhere.
+
+        Of a resource that a registry module makes, the module's parameters are held, too.
+        """
         body = {name: each for name, each in planned.body.items() if name not in DECLARATION}
-        yield from self._computed(body, self.resources[planned.what], planned.type)
+        model = planned.model or self.model_of(planned.what)
+        yield from self._computed(body, model, planned.type)
+        if planned.module:
+            yield from self._computed(dict(planned.given), planned.module, planned.module)
 
     def _computed(self, value: Any, kind: str, where: str) -> Iterator[str]:
         kind = kind.lstrip("+-")
@@ -188,6 +210,11 @@ def written(node: Node) -> Iterator[Node]:
 
 
 def load_shapes(file: Path = INFRA / "azure-types.json") -> Shapes:
+    """Read the models, and the types of the registry's modules that stand beside them."""
     document: Mapping[str, Any] = read_json(file)
-    enums = {name: tuple(values) for name, values in document["enums"].items()}
-    return Shapes(document["resources"], document["types"], enums)
+    types, enums = dict(document["types"]), dict(document["enums"])
+    if (file.parent / AVM_MODULES).is_file():
+        avm = read_json(file.parent / AVM_MODULES)
+        types |= avm["types"] | {path: m["parameters"] for path, m in avm["modules"].items()}
+        enums |= avm["enums"]
+    return Shapes(document["resources"], types, {name: tuple(each) for name, each in enums.items()})

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+_REGISTRIES = ("br:", "br/", "ts:", "ts/")
+
 
 class BicepError(Exception):
     """A file cannot be read, or says what these tools do not know."""
@@ -183,6 +185,11 @@ class Resource:
     @property
     def type(self) -> str:
         return self.what.partition("@")[0]
+
+    @property
+    def is_from_registry(self) -> bool:
+        """Whether a module is called by its address in a registry, not by its path."""
+        return self.what.startswith(_REGISTRIES)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from local.bicep.project import INFRA, load_project
 from local.bicep.syntax import BicepError
 from local.deploy_checks import findings
 
-API, STORAGE, ALERTS, MAIN = (
+API, STORAGE, ALERTS, WORKBOOK, MAIN = (
     "app/api.bicep",
     "app/storage.bicep",
     "app/alerts.bicep",
+    "app/workbook.bicep",
     "main.bicep",
 )
 
@@ -22,7 +23,7 @@ API, STORAGE, ALERTS, MAIN = (
 @pytest.mark.parametrize(
     ("file", "old", "new", "finding"),
     [
-        (API, "plan.id", "plann.id", "plann is not declared"),
+        (API, "plan.outputs", "plann.outputs", "plann is not declared"),
         (MAIN, "scope: group\n", "scope: grup\n", "grup is not declared"),
         (MAIN, "  owner: owner", "  owner: ownr", "ownr is not declared"),
         (MAIN, "    sku: chosen.storageSku\n", "", "module storage: the parameter sku is missing"),
@@ -31,12 +32,22 @@ API, STORAGE, ALERTS, MAIN = (
         (MAIN, "receiver: alertReceiver", "receiver: 'mail'", "receiver cannot be 'mail'"),
         (MAIN, "storage.outputs.id", "storage.outputs.ids", "has no output ids"),
         (MAIN, "'app/budget.bicep'", "'app/budgt.bicep'", "there is no app/budgt.bicep"),
-        (API, "functionAppConfig: {", "functionAppConfigg: {", "no property functionAppConfigg"),
         (API, "instanceMemoryMB: inst", "instanceMemoryMb: inst", "no property instanceMemoryMb"),
         (API, "httpsOnly: true", "httpsOnly: 'true'", "httpsOnly must be a bool, is a text"),
-        (API, "httpsOnly: true", "state: 'Running'", "state is set by the service alone"),
-        (API, "sites@2025-05-01", "sites@2025-13-01", "known is Microsoft.Web/sites@2025-05-01"),
-        (API, "Microsoft.Web/serverfarms@", "Microsoft.Web/serverfarm@", "the type is not known"),
+        (
+            "app/monitoring.bicep",
+            "    streamDeclarations: {",
+            "    immutableId: 'x'\n    streamDeclarations: {",
+            "immutableId is set by the service alone",
+        ),
+        (
+            WORKBOOK,
+            "@2023-06-01",
+            "@2023-13-01",
+            "known is Microsoft.Insights/workbooks@2023-06-01",
+        ),
+        (WORKBOOK, "Insights/workbooks@", "Insights/workbook@", "the type is not known"),
+        (WORKBOOK, "sourceId: workspaceId", "sourceI: workspaceId", "no property sourceI"),
         (API, "type: 'blobContainer'", "type: 'blob'", "cannot be 'blob': blobContainer"),
         (API, "'managedidentity'\n", "'managedidentity'\n  B: nothing(1)\n", "nothing() is no"),
         (API, "length(operator", "length(1, operator", "length() has 2 arguments"),
@@ -49,12 +60,11 @@ API, STORAGE, ALERTS, MAIN = (
             "never",
         ),
         (STORAGE, "'StorageV2'", "'StorageV3'", "kind cannot be 'StorageV3'"),
-        (STORAGE, "  name: name\n", "", "account has no name"),
         (
-            STORAGE,
-            "'TLS1_2'",
-            "'TLS1_2'\n    mode: 1",
-            "storageAccounts.properties has no property",
+            WORKBOOK,
+            "  name: guid(resourceGroup().id, 'retrain-loop-workbook')\n",
+            "",
+            "workbook has no name",
         ),
         (
             "app/rbac.bicep",
@@ -81,20 +91,20 @@ def test_a_mistake_is_named(spoil, shapes, file, old, new, finding):  # noqa: PL
 
 
 def test_a_mistake_is_placed_in_its_line(spoil, shapes):
-    main = spoil(API, "serverFarmId: plan.id", "serverFarmId: plann.id")
+    main = spoil(API, "serverFarmResourceId: plan.", "serverFarmResourceId: plann.")
     lines = (main.parent / API).read_text(encoding="utf-8").split("\n")
 
     [found] = check(load_project(main), shapes)
 
     assert found.file == "api.bicep"
-    assert "plann.id" in lines[found.line - 1]
+    assert "plann.outputs" in lines[found.line - 1]
 
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
         (API, "output uri string =", "output uri string", "the syntax is wrong at"),
-        (API, "resource plan '", "resource plan {", "api.bicep:"),
+        (API, "module plan '", "module plan {", "api.bicep:"),
         (
             API,
             "param planName string",
@@ -151,7 +161,7 @@ def test_a_profile_that_does_not_fit_is_found(spoil, shapes, old, new, message):
     ("file", "old", "new", "message"),
     [
         (STORAGE, "  kind: 'StorageV2'\n", "", "storageAccounts must have a kind"),
-        (API, "  location: location\n  tags: union", "  tags: union", "sites must have a location"),
+        (WORKBOOK, "  location: location\n", "", "workbooks must have a location"),
         ("app/budget.bicep", "    timeGrain: 'Monthly'\n", "", "must have a timeGrain"),
     ],
 )
@@ -182,7 +192,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("file", "old", "new", "finding"),
     [
-        (API, "plan.id", "plann.id", "api.bicep:[0-9]+: plann is not declared"),
+        (API, "plan.outputs", "plann.outputs", "api.bicep:[0-9]+: plann is not declared"),
         ("roles.json", "b7e6dc6d", "b7e6dc6e", "roles.json: Storage Blob Data Owner is not"),
         ("app-settings.json", "DRIFT_SCHEDULE", "DRIFT_SHEDULE", "DRIFT_SHEDULE is deployed and"),
         ("main.parameters.json", '"owner"', '"owmer"', "there is no parameter owmer"),

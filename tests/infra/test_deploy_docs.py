@@ -58,11 +58,37 @@ def test_files_that_the_bicep_names_are_there():
     assert {each for each in named if not (INFRA.parent / each).is_file()} == set()
 
 
-def test_each_file_of_resources_says_which_registry_module_it_stands_for():
-    section = DEPLOY.partition("## Why plain resources")[2].partition("\n## ")[0]
+def test_each_file_of_resources_says_which_registry_modules_it_calls_and_why_no_other(project):
+    section = DEPLOY.partition("## Azure Verified Modules")[2].partition("\n## ")[0]
+    rows = re.findall(
+        r"^\| (`[\w-]+\.bicep`.*?) \| (.*?) ?\| (.*?) ?\|$", section, flags=re.MULTILINE
+    )
 
-    files = set(re.findall(r"`([\w-]+\.bicep)`", section))
-    assert files == {each.name for each in INFRA.glob("app/*.bicep")}
+    said = {}
+    for files, modules, plain in rows:
+        for file in re.findall(r"`([\w-]+\.bicep)`", files):
+            said[file] = set(re.findall(r"`([\w/-]+:\d+\.\d+\.\d+)`", modules))
+            assert modules or plain, file
+    called = {
+        path.name: {
+            module.what.removeprefix("br/public:avm/res/")
+            for module in file.modules.values()
+            if module.is_from_registry
+        }
+        for path, file in project.files.items()
+        if path.parent.name == "app"
+    }
+    assert said == called
+
+
+def test_a_file_with_plain_resources_beside_modules_says_why(project):
+    section = DEPLOY.partition("## Azure Verified Modules")[2].partition("\n## ")[0]
+
+    for path, file in project.files.items():
+        is_plain = any(not each.existing for each in file.resources.values())
+        if path.parent.name == "app" and is_plain:
+            [row] = [x for x in section.splitlines() if x.startswith("| `") and path.name in x]
+            assert len(row.split(" | ")[-1]) > len(" |"), row
 
 
 @pytest.mark.parametrize("page", ["deploy.md", "live-checklist.md"])

@@ -74,7 +74,7 @@ def test_the_profiles_say_the_same_things():
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_no_key_and_no_password_opens_anything(body, profile):
+def test_no_key_and_no_password_opens_anything(body, deployed, profile):
     storage, vault = body("account", profile)["properties"], body("vault", profile)["properties"]
 
     assert storage["allowSharedKeyAccess"] is False
@@ -83,13 +83,49 @@ def test_no_key_and_no_password_opens_anything(body, profile):
     assert vault["enableRbacAuthorization"] is True
     assert body("applicationInsights", profile)["properties"]["DisableLocalAuth"] is True
     assert body("workspace", profile)["properties"]["features"]["disableLocalAuth"] is True
-    assert body("noFtpPassword", profile)["properties"] == {"allow": False}
-    assert body("noScmPassword", profile)["properties"] == {"allow": False}
+    policies = named(deployed(profile), "Microsoft.Web/sites/basicPublishingCredentialsPolicies")
+    assert {each.name: each.body["properties"] for each in policies} == {
+        "ftp": {"allow": False},
+        "scm": {"allow": False},
+    }
     app = body("app", profile)["properties"]
     assert app["httpsOnly"] is True
     assert app["siteConfig"]["minTlsVersion"] == "1.2"
     deployment = app["functionAppConfig"]["deployment"]["storage"]["authentication"]
     assert deployment["type"] == "UserAssignedIdentity"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_a_module_would_open_by_its_default_stays_closed(body, profile):
+    vault = body("vault", profile)["properties"]
+    insights = body("applicationInsights", profile)["properties"]
+
+    assert vault["enabledForDeployment"] is False
+    assert vault["enabledForTemplateDeployment"] is False
+    assert vault["enabledForDiskEncryption"] is False
+    assert vault["sku"]["name"] == "standard"
+    assert insights["DisableIpMasking"] is False
+    assert body("workspace", profile)["properties"]["forceCmkForQuery"] is False
+    assert "alwaysOn" not in body("app", profile)["properties"]["siteConfig"]
+
+
+def test_settings_that_are_no_longer_deployed_go(deployed):
+    [settings] = named(deployed("dev"), "Microsoft.Web/sites/config")
+
+    assert settings.given["configs"][0]["retainCurrentAppSettings"] is False
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_storage_is_private_encrypted_and_reached_by_tls_alone(body, deployed, profile):
+    account = body("account", profile)
+    containers = named(
+        deployed(profile), "Microsoft.Storage/storageAccounts/blobServices/containers"
+    )
+
+    assert account["properties"]["supportsHttpsTrafficOnly"] is True
+    assert account["properties"]["encryption"] == {"requireInfrastructureEncryption": True}
+    assert account["properties"]["networkAcls"]["bypass"] == "AzureServices"
+    assert {each.body["properties"]["publicAccess"] for each in containers} == {"None"}
 
 
 @pytest.mark.parametrize("profile", PRIVATE)
@@ -120,10 +156,12 @@ def test_a_private_profile_has_an_endpoint_and_a_zone_for_each_service_it_closes
 
 
 @pytest.mark.parametrize("profile", PRIVATE)
-def test_a_private_profile_calls_out_by_a_gateway_of_its_own(body, profile):
-    subnets = {each["name"]: each for each in body("network", profile)["properties"]["subnets"]}
+def test_a_private_profile_calls_out_by_a_gateway_of_its_own(body, deployed, profile):
+    kind = "Microsoft.Network/virtualNetworks/subnets"
+    subnets = {each.name: each.body["properties"] for each in named(deployed(profile), kind)}
 
-    assert str(subnets["app"]["properties"]["natGateway"]["id"]) == "{gateway.id}"
+    assert str(subnets["app"]["natGateway"]["id"]) == "{gateway.id}"
+    assert [each["defaultOutboundAccess"] for each in subnets.values()] == [False, False]
     [address] = body("gateway", profile)["properties"]["publicIpAddresses"]
     assert str(address["id"]) == "{address.id}"
     assert body("address", profile)["properties"]["publicIPAllocationMethod"] == "Static"
@@ -154,7 +192,7 @@ def test_the_regulated_profile_keeps_the_audit_seven_years_and_asks_a_person(dep
 def test_policies_that_were_locked_are_not_written_again(deployed):
     resources = deployed("regulated", RETRAIN_LOOP_IMMUTABILITY_LOCKED="yes")
 
-    assert {each.symbol for each in resources} >= {"keptContainers", "lock"}
+    assert {each.symbol for each in resources} >= {"containers", "lock"}
     assert "immutability" not in {each.symbol for each in resources}
 
 
@@ -179,7 +217,8 @@ def test_every_resource_that_can_carry_tags_says_owner_cost_centre_and_environme
     deployed, shapes
 ):
     for each in deployed("prod"):
-        if "tags" in shapes.types[shapes.resources[each.what]] and "/" not in each.type[20:]:
+        model = each.model or shapes.model_of(each.what)
+        if "tags" in shapes.types[model] and "/" not in each.type[20:]:
             tags = each.body.get("tags")
             if tags is None:
                 assert each.type.count("/") > 1, each.what
