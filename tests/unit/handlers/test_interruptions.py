@@ -159,7 +159,10 @@ def arrive(loop: FakeLoop, kind: str, *, again: bool) -> bool:
 
 
 def play(scene: Scene, fuse: Fuse, *, redelivers: bool) -> tuple[FakeLoop, bool]:
-    catalogue = catalogue_of(model_document(policy=scene.policy))
+    document = model_document(policy=scene.policy)
+    # thousands of plays: what a model says to odd rows takes a third of each and breaks no call
+    document["gates"] |= {"robustness": {"probes": []}}
+    catalogue = catalogue_of(document)
     loop = FakeLoop(catalogue, tap=fuse.tap)
     loop.redelivers = redelivers
     scene.prepare(loop)
