@@ -91,10 +91,18 @@ def read_settings(path: Path) -> dict[str, str]:
     try:
         if isinstance(document, dict):
             document = [{"name": k, "value": v} for k, v in document["Values"].items()]
-        return {str(each["name"]): str(each["value"]) for each in document}
+        found = {str(each["name"]): each["value"] for each in document}
     except (AttributeError, KeyError, TypeError) as error:
         message = f"{path}: is no list of settings with name and value"
         raise ValueError(message) from error
+    hidden = sorted(name for name, value in found.items() if value is None)
+    if hidden:
+        message = (
+            f"{path}: no value for {', '.join(hidden)}: give what 'appsettings list' prints; "
+            "'appsettings set' hides the values"
+        )
+        raise ValueError(message)
+    return {name: str(value) for name, value in found.items()}
 
 
 def _local_stack() -> Where | None:

@@ -28,6 +28,8 @@ OWN_LAKEHOUSE = "$items.Lakehouse.lh_retrain_loop.$id"
 OWN_WORKSPACE = "$workspace.$id"
 PLACEHOLDER = "11111111-1111-1111-1111-111111111111"
 """Stands for each id while nothing is sent."""
+UNQUOTABLE = re.compile(r"[^\w .,:;@/+#()\[\]'-]")
+"""What may not stand in a name: it is put between quotes into YAML, then into Python."""
 REFERENCE = re.compile(r'"(?:notebookId|environmentId|default_lakehouse)": "([^"]+)"')
 
 
@@ -55,12 +57,7 @@ class Target:
         return {
             "FABRIC_LAKEHOUSE_ID": self.lakehouse or OWN_LAKEHOUSE,
             "FABRIC_LAKEHOUSE_WORKSPACE_ID": self.lakehouse_workspace or OWN_WORKSPACE,
-            "GIT_SHA": os.environ.get("GIT_SHA") or _git("rev-parse", "HEAD"),
-            "GIT_BRANCH": os.environ.get("GIT_BRANCH") or _git("rev-parse", "--abbrev-ref", "HEAD"),
-            "GIT_AUTHOR": os.environ.get("GIT_AUTHOR")
-            or os.environ.get("GITHUB_ACTOR")
-            or _git("log", "-1", "--format=%an"),
-            "GIT_PR_NUMBER": os.environ.get("GIT_PR_NUMBER") or "none",
+            **{name: UNQUOTABLE.sub("_", value) for name, value in _source().items()},
         }
 
 
@@ -199,6 +196,19 @@ def _as_json(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         return {}
+
+
+def _source() -> dict[str, str]:
+    """Give what code is deployed, and whose; an author may be called anything."""
+    given = os.environ
+    return {
+        "GIT_SHA": given.get("GIT_SHA") or _git("rev-parse", "HEAD"),
+        "GIT_BRANCH": given.get("GIT_BRANCH") or _git("rev-parse", "--abbrev-ref", "HEAD"),
+        "GIT_AUTHOR": given.get("GIT_AUTHOR")
+        or given.get("GITHUB_ACTOR")
+        or _git("log", "-1", "--format=%an"),
+        "GIT_PR_NUMBER": given.get("GIT_PR_NUMBER") or "none",
+    }
 
 
 def _git(*arguments: str) -> str:

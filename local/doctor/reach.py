@@ -36,18 +36,31 @@ def _health(address: str) -> str:
     answer = _ask(address)
     body = _json(answer)
     if answer.status_code == HTTPStatus.OK:
-        return f"ready, {len(body.get('models', []))} models"
+        return _ready(body)
     if answer.status_code == HTTPStatus.NOT_FOUND:
         raise fail("404: no function answers there", "deploy the app: azd deploy")
     if answer.status_code == HTTPStatus.FORBIDDEN:
         remedy = "ask from an address of operatorAddressRanges: docs/deploy.md"
         raise fail("403: this machine is not admitted", remedy)
-    missing = [
-        f"{each.get('what')}: {', '.join(each.get('detail', []))}"
-        for each in body.get("missing", [])
-    ]
-    told = "; ".join(missing) or "it does not say what is missing"
+    told = _missing(body.get("missing")) or "it does not say what is missing"
     raise fail(f"{answer.status_code}: {told}", _LOGS)
+
+
+def _ready(body: Mapping[str, Any]) -> str:
+    models = body.get("models")
+    if body.get("status") != "ready" or not isinstance(models, list):
+        # a sign-in page, or another site: both answer 200
+        remedy = "is SERVICE_API_URI (or --address) this app's, and does nothing sign in before it?"
+        raise fail("200, and not as the app says that it is ready", remedy)
+    return f"ready, {len(models)} models"
+
+
+def _missing(told: Any) -> str:
+    """Say what the app names; empty where what answers is not the app."""
+    try:
+        return "; ".join(f"{each['what']}: {', '.join(each['detail'])}" for each in told)
+    except (KeyError, TypeError):
+        return ""
 
 
 def _clock(address: str, leeway: timedelta, now: Callable[[], datetime]) -> str:

@@ -25,7 +25,7 @@ NEEDED: Final = (
 )
 """Role, and the type of what it is held on: those of infra/app/rbac.bicep."""
 _IDS: Final = Path(__file__).resolve().parents[2] / "infra" / "roles.json"
-_RESOURCE: Final = re.compile(r"/resourcegroups/[^/]+/providers/([^/]+/[^/]+)/", re.IGNORECASE)
+_RESOURCE: Final = re.compile(r"/resourcegroups/[^/]+/providers/(.+)", re.IGNORECASE)
 
 
 def checks(group: Group) -> list[Check]:
@@ -66,4 +66,6 @@ def _role(assignment: Mapping[str, Any]) -> str:
 def _kind(assignment: Mapping[str, Any]) -> str:
     """Give the type of the resource an assignment is on; empty: the group, or above it."""
     found = _RESOURCE.search(str(assignment.get("scope", "")))
-    return found[1].casefold() if found else ""
+    provider, *path = found[1].casefold().split("/") if found else [""]
+    # types and names take turns; a part of a resource, such as one container, is a type of its own
+    return "/".join([provider, *path[::2]])

@@ -11,6 +11,8 @@ from pydantic import SecretStr
 
 from local.doctor.azure import READER, Group
 from local.doctor.findings import Check, Finding, Status, fail
+from local.functions_host.errors import InvalidSchedule
+from local.functions_host.ncrontab import parse_schedule
 from shared.adapters.jobs.job_targets import check_targets
 from shared.catalogue import Catalogue, load_catalogue
 from shared.config import Settings, load_settings
@@ -25,6 +27,7 @@ _UNREAD: Final = "https://secret.invalid"
 _SECRETS: Final = {
     str(field.alias) for field in Settings.model_fields.values() if field.annotation is SecretStr
 }
+_SCHEDULE: Final = "set each to an NCRONTAB expression, such as the one in docs/settings.md"
 _SECRET: Final = re.compile(r"TOKEN$|SECRET$|PASSWORD$|KEY$|CONNECTION_STRING$", re.IGNORECASE)
 """Ends of the names of others' secrets, such as MLFLOW_TRACKING_PASSWORD."""
 _SHORTEST: Final = 6
@@ -64,10 +67,11 @@ def without_references(environment: Mapping[str, str]) -> dict[str, str]:
 def scrubber(environment: Mapping[str, str]) -> Callable[[Finding], Finding]:
     """Give what takes the settings' secrets out of a finding: an SDK's text may hold one."""
     secrets = {
-        part
+        # an error shows a line break at the end as two characters
+        part.strip()
         for name, value in environment.items()
         for part in _secrets(name, value)
-        if len(part) >= _SHORTEST
+        if len(part.strip()) >= _SHORTEST
     }
     # the longest first: one may be a part of another
     ordered = sorted(secrets, key=len, reverse=True)
@@ -117,9 +121,21 @@ def _timers(environment: Mapping[str, str]) -> str:
     if missing:
         raise fail(
             f"not set: {', '.join(missing)}; the host knows no default and will not index",
-            "set each to an NCRONTAB expression, such as the one in docs/settings.md",
+            _SCHEDULE,
         )
+    faults = [fault for alias in wanted if (fault := _fault(alias, environment[alias]))]
+    if faults:
+        raise fail("; ".join(faults), _SCHEDULE)
     return f"{len(wanted)} schedules are set"
+
+
+def _fault(alias: str, schedule: str) -> str:
+    """Say why the host would not take a schedule; nothing where it does."""
+    try:
+        parse_schedule(schedule)
+    except InvalidSchedule as error:
+        return f"{alias}: {error}"
+    return ""
 
 
 def _references(environment: Mapping[str, str], group: Group) -> str:

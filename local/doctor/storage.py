@@ -40,7 +40,8 @@ def assign(role: str, scope: str = "the app's storage account") -> str:
 def checks(settings: "Settings", credential: "TokenCredential") -> list[Check]:
     """Give a check for each queue, table and container."""
     found = [_queue(settings, credential, name) for name in QUEUES]
-    found.append(Check(GROUP, "poison queues", lambda: _poison(settings, credential)))
+    role = assign("Storage Queue Data Contributor")
+    found.append(Check(GROUP, "poison queues", lambda: _poison(settings, credential), role))
     tables = (table_store.TABLE, table_marks.TABLE)
     containers = (blob_evidence.CONTAINER, blob_profiles.CONTAINER)
     found += [_table(settings, credential, name) for name in tables]

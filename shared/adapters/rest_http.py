@@ -173,6 +173,10 @@ class RestHttp:
             kind = NotSent if _never_left(error) else NoAnswer
             message = f"{self.service}: no answer ({type(error).__name__})"
             raise kind(message, subject=path) from error
+        except ValueError:
+            # neither its words nor itself as the cause: they hold the token
+            message = f"{self.service}: the token cannot be sent: no header takes its characters"
+            raise NotSent(message, subject=path) from None
 
     def _json(self, response: requests.Response, path: str) -> Any:
         try:

@@ -1,5 +1,6 @@
 """What only the job services beside Fabric do: keys, run ids in lists, limits, other pipelines."""
 
+import traceback
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -163,6 +164,17 @@ def test_a_token_that_is_never_accepted_is_refused_after_two_tries(name: str):
 
     assert len(world.service.asked) == 2
     assert "wrong" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("token", ["swordfish\n", "swordfish\u2603"])
+def test_a_token_that_no_header_takes_is_in_no_error(name: str, token: str):
+    with TARGETS[name](token=token) as world, pytest.raises(Unavailable) as caught:
+        start(world)
+
+    assert not isinstance(caught.value, StartAmbiguous)
+    assert world.service.asked == []
+    assert "swordfish" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_redirect_to_the_sign_in_page_is_a_refusal_and_is_not_followed():

@@ -1,5 +1,6 @@
 """What any Registry does: the fake, MLflow's client on SQLite and over REST, the REST adapter."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -8,8 +9,10 @@ import pytest
 
 from local.processes import free_port
 from shared.adapters.registry.mlflow_registry import MlflowRegistry
+from shared.adapters.registry.mlflow_signature import MlflowSignatures
 from shared.adapters.registry.registry_base import RoleRegistry
 from shared.errors import NoChampion, NotFound, Refused, Unavailable
+from shared.ports import ModelVersion
 from tests.contract.registry_worlds import (
     JSON,
     NO_MODEL,
@@ -621,6 +624,26 @@ def test_a_server_that_is_down_is_unavailable_and_not_without_a_champion(
     ):
         with pytest.raises(Unavailable):
             call()
+
+
+@pytest.mark.parametrize(
+    ("address", "token"), [("me:swordfish@127.0.0.1", ""), ("127.0.0.1", "swordfish\n")]
+)
+def test_what_signs_in_at_the_server_is_in_no_error(
+    monkeypatch: pytest.MonkeyPatch, address: str, token: str
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", token)
+    uri = f"http://{address}:{free_port()}"
+    version = ModelVersion("m", "1", "run", "None", frozenset(), {}, "")
+
+    for call in (
+        lambda: MlflowRegistry(uri).champion("m"),
+        lambda: MlflowSignatures(uri).inputs(version),
+    ):
+        with pytest.raises(Unavailable, match="no answer") as caught:
+            call()
+        assert "swordfish" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(

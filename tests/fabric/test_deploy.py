@@ -112,6 +112,23 @@ def test_a_notebook_knows_the_commit_it_was_deployed_from(published):
     assert '"GIT_PR_NUMBER": "none",' in text
 
 
+@pytest.mark.parametrize(
+    ("author", "told"),
+    [
+        (r"CONTOSO\nancy", "CONTOSO_nancy"),
+        ('José "Pepe" O\'Neil [bot]', "José _Pepe_ O'Neil [bot]"),
+        (r"x\", \"E\": exit() or \"", "x__, __E__: exit() or __"),
+        ("$ENV:HOME", "_ENV:HOME"),
+    ],
+)
+def test_an_authors_name_is_a_name_in_a_notebook_and_never_code(author, told):
+    items = publish("dev", GIT_AUTHOR=author)["items"]
+
+    text = items["train_slot_revenue.Notebook"]["files"]["notebook-content.py"]
+    assert f'"GIT_AUTHOR": "{told}",\n' in text
+    compile(text, "notebook", "exec")
+
+
 def test_the_pipelines_ids_are_told_for_the_apps_settings(published):
     told = dict(line.split() for line in published["printed"].splitlines())
 

@@ -205,6 +205,14 @@ def test_a_file_that_lists_no_settings_is_refused(tmp_path: Path):
     assert "no list of settings" in done.output
 
 
+def test_settings_whose_values_are_hidden_are_refused(tmp_path: Path):
+    path = tmp_path / "settings.json"
+    path.write_text('[{"name": "A", "value": "1"}, {"name": "B", "value": null}]', encoding="utf-8")
+
+    with pytest.raises(ValueError, match=r"no value for B: give what 'appsettings list' prints"):
+        doctor_command.read_settings(path)
+
+
 def test_a_pipeline_reads_the_findings_from_standard_output(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(doctor_command, "look", lambda *_: [Finding("g", "n", Status.OK, "seen")])
 

@@ -196,6 +196,27 @@ def test_clocks_that_differ_too_much_are_warned_of(server: Any, skew: int, statu
     assert clock.status == status
 
 
+@pytest.mark.parametrize("body", ["<html>sign in</html>", {}, {"status": "not ready"}])
+def test_an_answer_that_is_not_the_apps_own_is_no_readiness(server: Any, body: Any):
+    server.answer = (200, {}, body)
+
+    functions, _ = reached(server, NOW)
+
+    assert functions.status is Status.FAIL
+    assert "SERVICE_API_URI" in functions.remedy
+
+
+@pytest.mark.parametrize("missing", ["x", [1], [{"what": "storage", "detail": "Unavailable"}]])
+def test_an_app_that_says_it_in_another_form_has_a_remedy_too(server: Any, missing: Any):
+    server.answer = (503, {}, {"missing": missing})
+
+    functions, _ = reached(server, NOW)
+
+    assert functions.status is Status.FAIL
+    assert "503" in functions.detail
+    assert "log stream" in functions.remedy
+
+
 def test_an_app_that_is_not_ready_says_what_is_missing(server: Any):
     missing = [{"what": "configuration", "detail": ["LAKEHOUSE_URI: Field required"]}]
     server.answer = (503, {}, {"status": "not ready", "missing": missing})
@@ -252,6 +273,7 @@ def test_storage_that_refuses_names_the_role_for_each_kind(azurite_connection: s
 
     remedies = {each.name.partition(" ")[0]: each.remedy for each in found if each.remedy}
     assert "Storage Queue Data Contributor" in remedies["queue"]
+    assert "Storage Queue Data Contributor" in remedies["poison"]
     assert "Storage Table Data Contributor" in remedies["table"]
     assert "Storage Blob Data Owner" in remedies["container"]
-    assert {each.status for each in found if each.name != "poison queues"} == {Status.FAIL}
+    assert {each.status for each in found} == {Status.FAIL}

@@ -157,7 +157,7 @@ def test_what_a_models_job_needs_is_asked_for_as_the_app_does(tmp_path: Path):
 
 def test_no_secret_of_the_settings_is_left_in_what_is_said():
     given = {
-        "LOCAL_TOKEN": "token-4711",
+        "LOCAL_TOKEN": "token-4711\n",
         "MLFLOW_TRACKING_PASSWORD": "password-4711",
         "MLFLOW_TRACKING_URI": "https://me:in-the-address@host",
         "AzureWebJobsStorage": "AccountName=a;AccountKey=key-4711==;BlobEndpoint=http://x",
@@ -189,6 +189,18 @@ def test_timers_that_have_no_schedule_are_named():
     assert timers.status is Status.FAIL
     assert "SWEEP_SCHEDULE" in timers.detail
     assert vault.status is Status.OK
+
+
+@pytest.mark.parametrize("schedule", ["every day", "0 0 25 * * *", "0 0 4 * *  * *", "00:05:00"])
+def test_a_schedule_that_is_none_is_named(schedule: str):
+    given = {**SETTINGS, "SWEEP_SCHEDULE": schedule}
+
+    timers, _ = examine(settings.checks(given, group_of(given)), seconds=5)
+
+    assert timers.status is Status.FAIL
+    assert "SWEEP_SCHEDULE" in timers.detail
+    assert "NCRONTAB" in timers.remedy
+    assert "DRIFT_SCHEDULE" not in timers.detail
 
 
 @pytest.mark.parametrize(
@@ -245,6 +257,18 @@ def test_a_role_on_the_group_or_above_it_holds_for_what_is_in_it(scope: str):
     finding = roles_say(*(assignment(role, scope) for role, _ in roles.NEEDED))
 
     assert finding.status is Status.OK
+
+
+def test_a_role_on_a_part_of_a_resource_does_not_hold_for_all_of_it():
+    held = [
+        assignment(role, f"{GROUP}/providers/{kind}/name/blobServices/default/containers/evidence")
+        for role, kind in roles.NEEDED
+    ]
+
+    finding = roles_say(*held)
+
+    assert finding.status is Status.FAIL
+    assert all(role in finding.detail for role, _ in roles.NEEDED)
 
 
 def test_the_roles_that_are_asked_for_are_those_that_are_deployed():

@@ -100,6 +100,14 @@ def test_the_age_of_a_value_can_be_told():
     assert found["old"].tolist() == [pd.Timedelta(HOUR)]
 
 
+def test_the_age_takes_no_features_place():
+    clock = FeatureClock("seen")
+    right = features(("a", NOON, 1.0))
+
+    with pytest.raises(LeakError, match="two columns of these names: value"):
+        join_as_of(labels(("a", NOON)), right, by=["key"], at="at", clock=clock, age="value")
+
+
 def test_of_two_values_of_one_time_the_later_row_counts():
     right = features(("a", NOON - HOUR, 1.0), ("a", NOON - HOUR, 2.0))
 
@@ -112,6 +120,23 @@ def test_times_of_different_units_are_compared_to_the_last_digit():
 
     assert values(left, late) == [None]
     assert values(left, right.assign(seen=right["seen"].dt.as_unit("s"))) == [1.0]
+
+
+def test_times_of_different_zones_are_compared_as_moments():
+    left = labels(("a", NOON))
+    berlin = left.assign(at=left["at"].dt.tz_convert("Europe/Berlin"))
+    right = features(("a", NOON - MINUTE, 1.0), ("a", NOON + MINUTE, 2.0))
+    tokyo = right.assign(seen=right["seen"].dt.tz_convert("Asia/Tokyo"))
+
+    found = joined(berlin, tokyo)
+
+    assert found["value"].tolist() == [1.0]
+    assert found["at"].tolist() == berlin["at"].tolist()
+    assert str(found["at"].dt.tz) == "Europe/Berlin"
+
+
+def naive(rows, name):
+    return rows.assign(**{name: rows[name].dt.tz_localize(None)})
 
 
 def test_feature_rows_without_time_or_key_are_left_out():
@@ -127,6 +152,14 @@ def test_feature_rows_without_time_or_key_are_left_out():
         (labels(("a", NOON)).assign(value=0.0), features(("a", NOON, 1.0)), "already: value"),
         (labels(("a", NOON)).drop(columns="key"), features(("a", NOON, 1.0)), "no column key"),
         (labels(("a", NOON)), features(("a", NOON, 1.0)).drop(columns="seen"), "no column seen"),
+        (naive(labels(("a", NOON)), "at"), features(("a", NOON, 1.0)), "of at and seen has a zone"),
+        (
+            labels(("a", NOON)),
+            naive(features(("a", NOON, 1.0)), "seen"),
+            "of at and seen has a zone",
+        ),
+        (labels(("a", NOON)).assign(at="2026"), features(("a", NOON, 1.0)), "at holds str"),
+        (labels(("a", NOON)), features(("a", NOON, 1.0)).assign(seen=7), "seen holds int64"),
     ],
 )
 def test_what_would_be_a_guess_is_refused(left, right, said):

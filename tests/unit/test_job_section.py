@@ -213,6 +213,16 @@ def test_what_a_target_needs_is_known_at_the_start():
 
 
 @pytest.mark.parametrize(
+    "token", ["ghs_secret\n", "ghs_ secret", "ghs_s\u00e9cret", "\tghs_secret"]
+)
+def test_a_token_that_no_header_takes_is_named_and_not_shown(token: str):
+    with pytest.raises(ConfigError, match="GITHUB_TOKEN: no header takes it") as caught:
+        check_targets(settings(GITHUB_TOKEN=token), watched("github"))
+
+    assert "ghs" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("target", "name", "url"),
     [
         ("azureml", "AZURE_MANAGEMENT_URL", "https://management.azure.com"),

@@ -3,6 +3,7 @@
 A service is set up when a model first asks for it, so what nobody uses is never imported.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from shared.config import Settings
 
 Makers = Mapping[str, Callable[[], JobService[Any]]]
+
+_TOKEN = re.compile(r"[!-~]+")
+"""Printable ASCII without spaces: what a header's value may hold."""
 
 
 class JobTargets:
@@ -59,13 +63,21 @@ def check_targets(settings: "Settings", catalogue: Catalogue) -> None:
         items = model.job_items
         if isinstance(items, FabricItems):
             continue
-        if items.target == "github" and not settings.github_token.get_secret_value():
-            message = f"{model.name}: job.target is github, and GITHUB_TOKEN is not set"
-            raise ConfigError(message, subject="GITHUB_TOKEN")
+        if items.target == "github":
+            _check_token(model.name, settings.github_token.get_secret_value())
         name, url = _address(settings, items)
         if settings.forbids(url):
             message = f"{model.name}: {name}: AUTH_MODE=local allows loopback addresses only"
             raise ConfigError(message, subject=name)
+
+
+def _check_token(model: str, token: str) -> None:
+    if not token:
+        message = f"{model}: job.target is github, and GITHUB_TOKEN is not set"
+        raise ConfigError(message, subject="GITHUB_TOKEN")
+    if not _TOKEN.fullmatch(token):
+        message = f"{model}: GITHUB_TOKEN: no header takes it: a line break at its end, or a space?"
+        raise ConfigError(message, subject="GITHUB_TOKEN")
 
 
 def _address(settings: "Settings", items: JobItems) -> tuple[str, str]:

@@ -32,6 +32,7 @@ from shared.adapters.registry.registry_wire import (
     REFUSED,
     condition_for,
     known,
+    unanswered,
 )
 from shared.errors import NotFound, Refused, Unavailable
 from shared.ports import ModelVersion
@@ -153,6 +154,10 @@ def _mlflow_errors(subject: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
+        reason = unanswered(error)
+        if reason:
+            message = f"registry: {subject}: no answer ({reason})"
+            raise Unavailable(message, subject=subject) from None
         raise _loop_error(error.error_code, str(error), subject) from error
     except _no_answer() as error:
         message = f"registry: {subject}: no answer ({type(error).__name__})"

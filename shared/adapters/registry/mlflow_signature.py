@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.registry.registry_wire import LOGGED
+from shared.adapters.registry.registry_wire import LOGGED, unanswered
 from shared.errors import DataError, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -106,6 +106,10 @@ def _errors(subject: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise NotFound(f"{subject}: it has no {FILE}", subject=subject) from error
     except MlflowException as error:
+        reason = unanswered(error)
+        if reason:
+            message = f"registry: {subject}: no answer ({reason})"
+            raise Unavailable(message, subject=subject) from None
         text = f"{subject}: {' '.join(str(error).split())[:300]}"
         if error.error_code in _MISSING:
             raise NotFound(text, subject=subject) from error

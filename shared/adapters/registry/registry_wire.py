@@ -48,3 +48,14 @@ def known(call: Callable[[], Any], no_such_call: frozenset[str] = NO_SUCH_CALL) 
         if error.code not in DENIED | {INVALID}:
             raise
     return True
+
+
+def unanswered(error: Exception) -> str:
+    """Name why no answer came to MLflow's client; empty where one did.
+
+    Its own words are not for others: they hold the address, and with it what signs in there.
+    """
+    from requests import RequestException
+
+    reason = error.__context__
+    return type(reason).__name__ if isinstance(reason, (RequestException, ValueError)) else ""

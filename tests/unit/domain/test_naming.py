@@ -1,5 +1,7 @@
 """Names that Fabric takes, and names that say what they are of."""
 
+import re
+
 import pytest
 import yaml
 from hypothesis import given
@@ -54,6 +56,15 @@ def test_the_models_of_the_catalogue_are_named_so_that_fabric_takes_them():
     for model in models:
         assert refused(model["name"]) == ""
         assert model_advice(model["name"], model["domain"]) == OLDER.get(model["name"], ())
+
+
+def test_the_model_that_newcomers_copy_is_named_by_the_rule():
+    page = (PROJECT / "CONTRIBUTING.md").read_text("utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+
+    (model,) = yaml.safe_load(block)
+
+    assert model_advice(model["name"], model["domain"]) == ()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)

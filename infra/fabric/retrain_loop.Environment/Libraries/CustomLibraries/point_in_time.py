@@ -65,26 +65,24 @@ def join_as_of(  # noqa: PLR0913 - two tables, their keys and the rule between t
         labels: rows with the columns ``by`` and ``at``.
         features: rows with the columns ``by`` and ``clock.column``; all others are features.
         by: whose feature it is; columns of both.
-        at: the labels' time, none missing.
+        at: the labels' time, none missing. Times of different zones are compared as moments.
         clock: when a value is known and how long it counts.
         age: name of a column to add, with the value's age at the label's time.
 
     Raises:
-        LeakError: a label has no time, a column is missing, or a feature would take the place of a
-            label's column.
+        LeakError: a label has no time, a column is missing or holds no times, only one side's times
+            have a zone, or a feature would take another column's place.
     """
     import pandas as pd
 
     values = [name for name in features.columns if name not in {*by, clock.column}]
     added = [*values, age] if age else values
     _require_sound(labels, features, [*by, at], [*by, clock.column], added)
-    # nanoseconds on both sides: pandas joins no two units, and a coarser one would round into
-    # the past
-    times = labels[at].dt.as_unit("ns")
-    left = labels[[*by]].assign(**{at: times, _PLACE: range(len(labels))})
-    right = features.dropna(subset=[*by, clock.column])
-    known_at = right[clock.column].dt.as_unit("ns") + clock.delay
-    right = right.assign(**{_KNOWN_AT: known_at})
+    times, seen = _moments(labels[at]), _moments(features[clock.column])
+    if (times.dt.tz is None) != (seen.dt.tz is None):
+        raise LeakError(f"only one of {at} and {clock.column} has a zone: which came first?")
+    left = labels[[*by]].assign(**{at: times}).assign(**{_PLACE: range(len(labels))})
+    right = features.assign(**{_KNOWN_AT: seen + clock.delay}).dropna(subset=[*by, _KNOWN_AT])
     keep = [*by, _KNOWN_AT, *values]
     joined = pd.merge_asof(
         left.sort_values(at, kind="stable"),
@@ -99,6 +97,19 @@ def join_as_of(  # noqa: PLR0913 - two tables, their keys and the rule between t
         joined[age] = joined[at] - (joined[_KNOWN_AT] - clock.delay)
     found = joined[added].set_axis(labels.index)
     return pd.concat([labels, found], axis=1)
+
+
+def _moments(times: pd.Series) -> pd.Series:
+    """Give times that can be compared: pandas joins neither two units nor two zones."""
+    import pandas as pd
+
+    if not pd.api.types.is_datetime64_any_dtype(times):
+        raise LeakError(f"{times.name} holds {times.dtype}, not times")
+    if times.dt.tz is not None:
+        times = times.dt.tz_convert("UTC")
+    # a coarser unit would round into the past
+    moments: pd.Series = times.dt.as_unit("ns")
+    return moments
 
 
 def _require_sound(
@@ -118,5 +129,8 @@ def _require_sound(
     taken = sorted(set(added) & set(labels.columns))
     if taken:
         raise LeakError(f"the labels have columns of these names already: {', '.join(taken)}")
+    twice = sorted({name for name in added if added.count(name) > 1})
+    if twice:
+        raise LeakError(f"there would be two columns of these names: {', '.join(twice)}")
     if bool(labels[of_labels[-1]].isna().any()):
         raise LeakError(f"labels without a time in {of_labels[-1]}: what was known then?")
