@@ -45,7 +45,8 @@ def plan(env: Env = "dev", out: JsonFile = None) -> None:
     _show(env, lines, prices)
     if out is not None:
         document = {"env": env, "region": prices.region, "lines": [asdict(each) for each in lines]}
-        out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        with _plainly():
+            out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 @app.command()
@@ -55,7 +56,8 @@ def template(file: Annotated[Path, typer.Argument(help="Where to.")], env: Env =
 
     if env not in PROFILES:
         raise typer.BadParameter(f"there are {', '.join(PROFILES)}", param_hint="--env")
-    file.write_text(arm_template(_planned(env)), encoding="utf-8")
+    with _plainly():
+        file.write_text(arm_template(_planned(env)), encoding="utf-8")
 
 
 @app.command()
@@ -127,7 +129,7 @@ def _plainly() -> Iterator[None]:
     """Say what was refused in one sentence, and leave with status 1."""
     try:
         yield
-    except (LoopError, OSError, AzureError) as error:
+    except (LoopError, BicepError, OSError, AzureError) as error:
         console.print(f"[red]{type(error).__name__}[/]: {error}", soft_wrap=True, highlight=False)
         raise typer.Exit(1) from None
 

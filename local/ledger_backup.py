@@ -11,18 +11,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from azure.data.tables import TableServiceClient
 
 from shared.adapters.storage import run_codec as codec
 from shared.adapters.storage import table_marks, table_store
-from shared.domain.audit import verify
+from shared.domain.audit import Head, verify
 from shared.errors import DataError
 
 TABLES: Final = (table_store.TABLE, table_marks.TABLE)
 KINDS: Final = (str, bool, int, float)
 """What properties are made of; the app writes no other, and none would survive JSON as it is."""
+MAX_BYTES: Final = 3_000_000
+"""Of a transaction's entities as JSON. Source: Table storage takes 4 MiB, with all around it."""
+_UNREADABLE: Final = Head(sequence=-1)
+"""No chain ends there, so that a head that cannot be read is a breach."""
 
 Entity = Mapping[str, Any]
 
@@ -49,15 +53,13 @@ def back_up(service: TableServiceClient, file: Path) -> Backup:
         DataError: a property's type would not survive.
         FileExistsError: the file is there already; a backup is never overwritten.
     """
-    digest, count = hashlib.sha256(), 0
-    with file.open("xb") as out:
-        for table in TABLES:
-            for entity in service.get_table_client(table).list_entities():
-                line = _line(table, entity)
-                digest.update(line)
-                out.write(line)
-                count += 1
-        out.write(_ended({"entities": count, "sha256": digest.hexdigest()}))
+    out = file.open("xb")
+    try:
+        with out:
+            _write(service, out)
+    except BaseException:
+        file.unlink()  # it would stand in the way of the next try
+        raise
     return read(file)
 
 
@@ -65,17 +67,20 @@ def read(file: Path) -> Backup:
     """Read a backup and check it.
 
     Raises:
-        DataError: the file was cut, changed, or never finished.
+        DataError: the file was cut, changed, or never finished; or it holds something else.
     """
     *lines, last = file.read_bytes().splitlines(keepends=True) or [b""]
     digest = hashlib.sha256(b"".join(lines)).hexdigest()
     if last != _ended({"entities": len(lines), "sha256": digest}):
         raise DataError(f"{file}: not whole: its last line does not fit the others")
     found: dict[str, list[Entity]] = {table: [] for table in TABLES}
-    for line in lines:
-        document = json.loads(line)
-        found[document["table"]].append(document["entity"])
-    chains, breaches = _checked(found[table_store.TABLE])
+    try:
+        for line in lines:
+            document = json.loads(line)
+            found[document["table"]].append(document["entity"])
+        chains, breaches = _checked(found[table_store.TABLE])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{file}: no backup of {', '.join(TABLES)}: {error!r}") from None
     return Backup(found, chains, breaches)
 
 
@@ -98,6 +103,17 @@ def restore(file: Path, service: TableServiceClient) -> Backup:
     return backup
 
 
+def _write(service: TableServiceClient, out: BinaryIO) -> None:
+    digest, count = hashlib.sha256(), 0
+    for table in TABLES:
+        for entity in service.get_table_client(table).list_entities():
+            line = _line(table, entity)
+            digest.update(line)
+            out.write(line)
+            count += 1
+    out.write(_ended({"entities": count, "sha256": digest.hexdigest()}))
+
+
 def _line(table: str, entity: Entity) -> bytes:
     for name, value in entity.items():
         if not isinstance(value, KINDS):
@@ -116,8 +132,8 @@ def _checked(entities: Sequence[Entity]) -> tuple[dict[str, int], tuple[str, ...
     breaches: list[str] = []
     for chain, found in groupby(entities, key=lambda entity: str(entity["PartitionKey"])):
         by_key = {str(each["RowKey"]): each for each in found}
-        rows = [codec.row_document(each) for key, each in by_key.items() if _is_row(key)]
-        head = codec.head_of(by_key.get(codec.HEAD))
+        rows = [_row(each) for key, each in by_key.items() if _is_row(key)]
+        head = _head(by_key.get(codec.HEAD))
         if rows or head.sequence:
             chains[chain] = len(rows)
             said = verify(rows, head, chain=chain)
@@ -125,12 +141,35 @@ def _checked(entities: Sequence[Entity]) -> tuple[dict[str, int], tuple[str, ...
     return chains, tuple(breaches)
 
 
+def _row(entity: Entity) -> Mapping[str, Any]:
+    """Read a ledger row; one that cannot be read is empty, and breaks its chain."""
+    try:
+        return codec.row_document(entity)
+    except DataError:
+        return {}
+
+
+def _head(entity: Entity | None) -> Head:
+    try:
+        return codec.head_of(entity)
+    except KeyError:
+        return _UNREADABLE
+
+
 def _is_row(key: str) -> bool:
     return key.startswith(codec.ROWS)
 
 
 def _batches(entities: Sequence[Entity]) -> Iterator[list[Entity]]:
-    """Give runs of one partition, as many at a time as a transaction may hold."""
+    """Give runs of one partition, as much at a time as a transaction may hold."""
     for _, found in groupby(entities, key=lambda entity: str(entity["PartitionKey"])):
-        while batch := list(islice(found, codec.MAX_ENTITIES)):
-            yield batch
+        batch: list[Entity] = []
+        room = MAX_BYTES
+        for entity in found:
+            size = len(json.dumps(entity))
+            if batch and (len(batch) == codec.MAX_ENTITIES or size > room):
+                yield batch
+                batch, room = [], MAX_BYTES
+            batch.append(entity)
+            room -= size
+        yield batch

@@ -17,6 +17,8 @@ MARKS = {"PASS": "✅", "FAIL": "❌", "ERROR": "⚠️", "SKIP": "⚪"}
 LONGEST = 300
 """Characters of a reason: a table is read at a glance, the page of the gates holds the rest."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@])")
+_LINKING = re.compile(r":(?=//)|www(?=\.)|[@#]", re.IGNORECASE)
+"""What GitHub makes a link of without any Markdown, up to where a space of no width breaks it."""
 
 
 def models_in(catalogue: Path) -> list[str]:
@@ -67,7 +69,7 @@ def _figure(value: Any) -> str:
 def _plain(value: Any) -> str:
     """Give a text that Markdown and GitHub show as it is: no link, no mention, no second row."""
     text = " ".join(str("" if value is None else value).split())[:LONGEST]
-    return _SPECIAL.sub(r"\\\1", text).replace("@", "@\u200b")
+    return _LINKING.sub("\\g<0>\u200b", _SPECIAL.sub(r"\\\1", text))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

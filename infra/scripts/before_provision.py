@@ -9,6 +9,7 @@ yet run live.
 import os
 from datetime import UTC, datetime
 
+from before_down import EXPORTED
 from register_app import register, run
 
 BUDGET_START = "RETRAIN_LOOP_BUDGET_START"
@@ -22,6 +23,9 @@ def main() -> None:
     if not os.environ.get(BUDGET_START) and not any(map(os.environ.get, PIPELINES)):
         # a pipeline forgets what it notes, and Azure refuses a budget that starts anew each month
         remember(BUDGET_START, datetime.now(UTC).strftime("%Y-%m-01"))
+    if os.environ.get(EXPORTED):
+        # the account's name is the same after a teardown, its ledger is not
+        remember(EXPORTED, "")
     known = os.environ.get("ENTRA_CLIENT_ID") and os.environ.get("ENTRA_OBJECT_ID")
     # a pipeline has no rights in the directory: there a person has done this once before
     if os.environ.get("RETRAIN_LOOP_ALERT_RECEIVER") == "entra" and not known:

@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -152,8 +154,14 @@ def every(kind: str, name: str, value: str) -> Any:
 
 def graph(method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     """Call Microsoft Graph as whoever is signed in."""
-    options = ["--body", json.dumps(body), "--headers", "Content-Type=application/json"]
-    said = run("az", "rest", "--method", method, "--url", GRAPH + path, *(options if body else []))
+    call = ["rest", "--method", method, "--url", GRAPH + path]
+    with TemporaryDirectory() as folder:
+        if body:
+            # on Windows az is a batch file, which a parenthesis among its arguments ends
+            file = Path(folder) / "body.json"
+            file.write_text(json.dumps(body), encoding="utf-8")
+            call += ["--body", f"@{file}", "--headers", "Content-Type=application/json"]
+        said = run("az", *call)
     return json.loads(said) if said else {}
 
 

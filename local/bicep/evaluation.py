@@ -15,6 +15,7 @@ from local.bicep.project import Project, read_json
 from local.bicep.registry import made_of
 from local.bicep.scope import Outputs, Scope, Values
 from local.bicep.syntax import BicepError, BicepFile, Resource
+from local.bicep.values import refusal
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class _Run:
         """Evaluate a file; give its outputs."""
         scope = Scope(file, given)
         try:
+            _hold(file, given)
             for module in file.modules.values():
                 scope.outputs[module.symbol] = self._module(file, module, scope)
             for resource in file.resources.values():
@@ -105,6 +107,13 @@ class _Run:
                 body = part.value(resource.body)
                 planned = (resource.what, show(body["name"]), file.path.name, resource.symbol, body)
                 self.planned.append(Planned(*planned))
+
+
+def _hold(file: BicepFile, given: Values) -> None:
+    for parameter in file.parameters.values():
+        said = refusal(parameter, given[parameter.name]) if parameter.name in given else ""
+        if said:
+            raise BicepError(f"line {parameter.line}: the parameter {parameter.name} {said}")
 
 
 def parameters_of(file: Path, environment: Values) -> dict[str, Any]:

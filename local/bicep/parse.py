@@ -134,7 +134,17 @@ def _parameter(node: tree_sitter.Node, decorators: dict[str, Node | None]) -> Pa
         tuple(each.plain if isinstance(each, Text) else _value(each) for each in values),
         "secure" in decorators,
         (said.plain or "") if isinstance(said, Text) else "",
+        _limit(decorators, "minValue", "minLength"),
+        _limit(decorators, "maxValue", "maxLength"),
     )
+
+
+def _limit(decorators: dict[str, Node | None], *names: str) -> int | None:
+    for name in names:
+        found = decorators.get(name)
+        if isinstance(found, Literal) and found.value is not None:
+            return found.value
+    return None
 
 
 def _value(node: Node) -> Any:

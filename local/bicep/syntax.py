@@ -149,7 +149,12 @@ class Loop(Node):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a file."""
+    """A parameter of a file.
+
+    Attributes:
+        smallest: of the value, or of its length.
+        largest: the same.
+    """
 
     name: str
     type: str
@@ -158,6 +163,8 @@ class Parameter:
     allowed: tuple[Any, ...] = ()
     secure: bool = False
     description: str = ""
+    smallest: int | None = None
+    largest: int | None = None
 
 
 @dataclass(frozen=True)

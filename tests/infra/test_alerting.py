@@ -112,6 +112,14 @@ def test_the_rules_that_watch_the_loop_keep_to_the_service_s_limits(deployed):
         assert 0 <= rule["severity"] <= 4
 
 
+def test_the_runbook_tells_what_to_do_about_each_rule_that_watches_the_loop(deployed):
+    runbook = (APP_FOLDER / "docs/runbook.md").read_text(encoding="utf-8")
+    names = [each.name for each in deployed("dev") if each.symbol == "watchRules"]
+
+    assert len(names) == len(watch_rules(deployed)) == 3
+    assert [name for name in names if f"| `{name}` |" not in runbook] == []
+
+
 def test_alerts_about_the_loop_go_to_people_and_not_to_the_loop(deployed, body):
     group = body("people", RETRAIN_LOOP_ALERT_RECEIVER="entra")["properties"]
 

@@ -28,7 +28,7 @@ if arguments[:2] == ["ad", "signed-in-user"]:
 state = json.load(open(f"{home}/state.json"))
 options = dict(zip(arguments[1::2], arguments[2::2]))
 path = unquote(options["--url"]).removeprefix("https://graph.microsoft.com/v1.0/")
-body = json.loads(options.get("--body", "{}"))
+body = json.load(open(options["--body"].removeprefix("@"))) if "--body" in options else {}
 kind, _, rest = path.partition("?")
 if options["--method"] == "PATCH":
     [found] = [each for each in state["applications"] if kind.endswith(each["id"])]
@@ -164,6 +164,15 @@ def test_the_app_is_registered_with_its_roles_and_azure_monitor_is_admitted(worl
     assert state[f"applications/{application['id']}/owners"] == [{"id": "me"}]
 
 
+def test_no_argument_of_az_is_more_than_a_batch_file_can_carry(world):
+    hook(BEFORE, world, RETRAIN_LOOP_ALERT_RECEIVER="entra")
+
+    calls = (world / "calls.jsonl").read_text().splitlines()
+    arguments = "".join(word for call in calls for word in json.loads(call))
+    assert "appRoleAssignments" in arguments
+    assert not set(arguments) & set('"()&|<>^\n')
+
+
 def test_a_second_time_makes_nothing_twice(world):
     hook(BEFORE, world, RETRAIN_LOOP_ALERT_RECEIVER="entra")
     first = read(world, "state.json")
@@ -263,10 +272,24 @@ def test_nothing_is_torn_down_before_the_ledger_is_exported(world, said, status)
     assert "azd env set RETRAIN_LOOP_LEDGER_EXPORTED stabc" in done.stderr
 
 
+def test_nothing_is_torn_down_where_the_account_is_not_known(world):
+    done = hook(DOWN, world)
+
+    assert done.returncode == 1
+    assert "azd env refresh" in done.stderr
+    assert "azd env set RETRAIN_LOOP_LEDGER_EXPORTED none" in done.stderr
+
+
+def test_what_was_said_of_one_ledger_does_not_hold_for_the_next(world):
+    hook(BEFORE, world, RETRAIN_LOOP_LEDGER_EXPORTED="stabc")
+
+    assert read(world, "azd.json")["RETRAIN_LOOP_LEDGER_EXPORTED"] == ""
+
+
 @pytest.mark.parametrize(
     "said",
     [
-        {},
+        {"RETRAIN_LOOP_LEDGER_EXPORTED": "none"},
         {"RETRAIN_LOOP_STORAGE_ACCOUNT": "stabc", "RETRAIN_LOOP_LEDGER_EXPORTED": "stabc"},
     ],
     ids=["nothing was deployed", "exported"],

@@ -130,6 +130,11 @@ def test_broken_syntax_is_refused_with_its_line(spoil, file, old, new, message):
             "roles['Owner']",
             "there is no Owner",
         ),
+        ("profiles/dev.json", 'MB": 2048', 'MB": 1024', "instanceMemoryMB must be one of 512, "),
+        ("profiles/dev.json", 'Count": 40', 'Count": 10', "InstanceCount must be 40 at least"),
+        ("profiles/dev.json", 'Count": 40', 'Count": 1001', "must be 1000 at most, is 1001"),
+        ("profiles/dev.json", 'Lock": false', 'Lock": "no"', "deleteLock must be of type bool"),
+        ("profiles/dev.json", 'Days": 30', 'Days": true', "retentionDays must be of type int"),
     ],
 )
 def test_what_no_name_tells_is_found_when_it_is_computed(spoil, file, old, new, message):
@@ -144,7 +149,6 @@ def test_what_no_name_tells_is_found_when_it_is_computed(spoil, file, old, new, 
     ("old", "new", "message"),
     [
         ('"Standard_LRS"', '"Standard_LSR"', "sku.name must be one of"),
-        ('"logRetentionDays": 30', '"logRetentionDays": "30"', "InDays must be a int, is '30'"),
     ],
 )
 def test_a_profile_that_does_not_fit_is_found(spoil, shapes, old, new, message):
@@ -172,6 +176,23 @@ def test_what_must_be_given_and_is_not_is_found(spoil, shapes, file, old, new, m
     found = [each for r in evaluate(project, given) for each in shapes.check_body(r)]
 
     assert any(message in each for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("alertReceiver", "webhook"), ("environmentName", "x" * 41)]
+)
+def test_what_azd_would_be_refused_is_found_when_it_is_computed(project, name, value):
+    given = parameters_of(INFRA / "main.parameters.json", {})
+
+    with pytest.raises(BicepError, match=rf"main.bicep: line \d+: the parameter {name} must"):
+        evaluate(project, given | {name: value})
+
+
+def test_a_secret_that_is_refused_is_not_told(project):
+    given = parameters_of(INFRA / "main.parameters.json", {}) | {"teamsWebhookUrl": ["sig=abc"]}
+
+    with pytest.raises(BicepError, match=r"teamsWebhookUrl must be of type string$"):
+        evaluate(project, given)
 
 
 def test_a_parameter_file_is_held_against_the_parameters(project):

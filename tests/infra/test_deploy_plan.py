@@ -120,6 +120,15 @@ def test_a_scanner_is_given_what_the_registry_modules_make(tmp_path, deployed):
     assert not {"parent", "scope", "dependsOn"} & {key for each in resources for key in each}
 
 
+@pytest.mark.parametrize("command", [["plan", "--json"], ["template"]])
+def test_a_place_that_cannot_be_written_is_told_in_one_sentence(tmp_path, command):
+    done = loop(*command, str(tmp_path / "none" / "a.json"))
+
+    assert done.exit_code == 1
+    assert "FileNotFoundError" in done.output
+    assert "none/a.json" in done.output.replace("\n", "")
+
+
 def test_the_check_is_green():
     done = loop("check")
 

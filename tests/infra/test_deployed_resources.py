@@ -1,6 +1,7 @@
 """What the four profiles deploy: it is sound, no secret opens it, and nothing is left out."""
 
 import json
+import re
 
 import pytest
 from pycep import BicepParser
@@ -19,6 +20,23 @@ KNOWN_ROLES = json.loads((INFRA / "azure-roles.json").read_text(encoding="utf-8"
 ROLES = json.loads((INFRA / "roles.json").read_text(encoding="utf-8"))
 TOTAL_RETENTIONS = (1095, 1460, 1826, 2191, 2556, 2922, 3288, 3653, 4018, 4383)
 """Days beyond 730 that a table may have. Source: Microsoft Learn, tables' totalRetentionInDays."""
+STORAGE = "Microsoft.Storage/storageAccounts"
+NAMES = {
+    STORAGE: "[a-z0-9]{3,24}",
+    f"{STORAGE}/blobServices/containers": "[a-z0-9](-?[a-z0-9]){2,62}",
+    f"{STORAGE}/queueServices/queues": "[a-z0-9](-?[a-z0-9]){2,62}",
+    f"{STORAGE}/tableServices/tables": "[A-Za-z][A-Za-z0-9]{2,62}",
+    "Microsoft.KeyVault/vaults": "(?=.{3,24}$)[A-Za-z](-?[A-Za-z0-9])+",
+    # a site may have 60, but the host makes its id of the first 32
+    "Microsoft.Web/sites": "(?=.{2,32}$)[a-z0-9](-?[a-z0-9])+",
+    "Microsoft.OperationalInsights/workspaces": "(?=.{4,63}$)[A-Za-z0-9](-*[A-Za-z0-9])+",
+    "Microsoft.OperationalInsights/workspaces/tables": "[A-Za-z][A-Za-z0-9_]{0,41}_CL",
+    "Microsoft.Insights/dataCollectionRules": "[A-Za-z0-9][A-Za-z0-9_.-]{2,63}",
+    "Microsoft.Insights/scheduledQueryRules": "[^#<>%&:?/{}*+]{1,259}[^#<>%&:?/{}*+. ]",
+    "Microsoft.Insights/actionGroups": "[^#<>%&:?/{}*+]{1,259}[^#<>%&:?/{}*+. ]",
+    "Microsoft.Resources/resourceGroups": r"[\w().-]{0,89}[\w()-]",
+}
+"""Source: Microsoft Learn, naming rules and restrictions for Azure resources."""
 
 
 def named(resources, kind):
@@ -240,6 +258,18 @@ def test_a_deployment_that_does_not_know_the_budget_s_month_leaves_the_budget_al
     planned = evaluate(project, given | {"budgetStart": ""})
 
     assert "Microsoft.Consumption/budgets" not in {each.type for each in planned}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_name_is_one_that_its_service_takes(deployed, profile):
+    held = [each for each in deployed(profile) if each.type in NAMES]
+
+    assert {each.type for each in held} == set(NAMES)
+    for each in held:
+        # uniqueString() gives thirteen characters
+        assert re.fullmatch(NAMES[each.type], each.name.replace("{hash}", "a1b2c3d4e5f6g")), each
+    groups = named(held, "Microsoft.Insights/actionGroups")
+    assert all(len(each.body["properties"]["groupShortName"]) <= 12 for each in groups)
 
 
 def test_azd_finds_the_app_by_its_tag(body):

@@ -4,7 +4,8 @@ import hashlib
 import json
 
 import pytest
-from azure.data.tables import EntityProperty, TableServiceClient
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import EntityProperty, TableServiceClient, UpdateMode
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -111,6 +112,16 @@ def test_a_backup_is_never_overwritten(filled, tmp_path):
         back_up(filled, tmp_path / "ledger.jsonl")
 
 
+def test_a_backup_that_fails_leaves_no_file_in_the_way(filled, tmp_path):
+    filled.delete_table(TABLES[1])
+
+    for _ in range(2):
+        with pytest.raises(ResourceNotFoundError):
+            back_up(filled, tmp_path / "ledger.jsonl")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_tables_with_rows_are_not_restored_into(filled, tmp_path):
     back_up(filled, tmp_path / "ledger.jsonl")
 
@@ -156,6 +167,53 @@ def test_a_row_that_is_missing_at_the_end_is_a_breach(filled, tmp_path):
     spoil(file, cut)
 
     assert f"the head names row {ROWS}" in read(file).breaches[0]
+
+
+@pytest.mark.parametrize("document", ["{cut", "[]", '{"value": NaN}', None])
+def test_a_row_that_cannot_be_read_is_a_breach(filled, tmp_path, document):
+    file = tmp_path / "ledger.jsonl"
+    key = {"PartitionKey": "flight-delay", "RowKey": "audit:000000000001"}
+    with filled.get_table_client(TABLES[0]) as table:
+        entity = {**key, "document": document} if document else key
+        table.upsert_entity(entity, mode=UpdateMode.REPLACE)
+
+    assert back_up(filled, file).breaches[0].startswith("flight-delay, row 1:")
+
+
+def test_a_head_that_cannot_be_read_is_a_breach(filled, tmp_path):
+    with filled.get_table_client(TABLES[0]) as table:
+        table.upsert_entity(
+            {"PartitionKey": "slot-revenue", "RowKey": "head"}, mode=UpdateMode.REPLACE
+        )
+
+    [breach] = back_up(filled, tmp_path / "ledger.jsonl").breaches
+    assert breach.startswith("slot-revenue, row 3: the head names")
+
+
+@pytest.mark.parametrize(
+    "document", [3, {"table": "other", "entity": {}}, {"table": TABLES[0], "entity": {}}]
+)
+def test_a_file_of_something_else_is_refused(tmp_path, document):
+    file = tmp_path / "ledger.jsonl"
+    file.write_text("{}\n")
+    spoil(file, lambda documents: documents.append(document))
+
+    with pytest.raises(DataError, match="no backup of retrainloop"):
+        read(file)
+
+
+def test_what_is_too_large_for_one_transaction_is_restored_in_several(service, tmp_path):
+    with service.get_table_client(TABLES[0]) as table:
+        for number in range(40):
+            key = {"PartitionKey": "m", "RowKey": f"run:{number:03d}"}
+            table.create_entity({**key, "document": "é" * 30_000})
+    back_up(service, tmp_path / "ledger.jsonl")
+    emptied(service)
+
+    restore(tmp_path / "ledger.jsonl", service)
+
+    with service.get_table_client(TABLES[0]) as table:
+        assert len(list(table.list_entities())) == 40
 
 
 def test_a_property_that_json_would_change_is_refused(service, tmp_path):

@@ -114,9 +114,9 @@ def test_a_wrong_call_is_placed_in_its_line(spoil, shapes):
             "skuName must be one of Standard",
         ),
         (
-            "profiles/dev.json",
-            '"logRetentionDays": 30',
-            '"logRetentionDays": "30"',
+            "app/monitoring.bicep",
+            "dataRetention: retentionDays",
+            "dataRetention: string(retentionDays)",
             "dataRetention m",
         ),
         (STORAGE, "  name: container\n", "  nam: container\n", r"containers\[0\] must have a name"),

@@ -1,7 +1,9 @@
 """GitHub's workflows: valid, pinned, and allowed no more than they need. Nothing leaves here."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -177,6 +179,46 @@ def test_what_a_script_names_of_the_project_is_there(path: Path):
 
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert [name for name in targets if not re.search(rf"^{name}:", makefile, re.MULTILINE)] == []
+
+
+@pytest.mark.skipif(
+    not (shutil.which("jq") and shutil.which("openssl")),
+    reason="needs jq and openssl, as GitHub's runners have",
+)
+def test_a_variable_of_several_lines_is_one_variable(tmp_path: Path):
+    scripts = [
+        step["run"]
+        for path in FILES
+        for step in steps(path)
+        if step.get("name") == "Take the environment's variables"
+    ]
+    assert len(scripts) == 5
+    for place, script in enumerate(scripts):
+        out = tmp_path / str(place)
+        given = {"VARIABLES": json.dumps({"A": "1\nPATH=/x", "B": "2"}), "GITHUB_ENV": str(out)}
+
+        subprocess.run(["bash", "-ec", script], env={**os.environ, **given}, check=True)
+
+        first, one, path, end, second, two, _ = out.read_text().splitlines()
+        assert (first, one, path) == (f"A<<{end}", "1", "PATH=/x")
+        assert (second, two) == (f"B<<{end}", "2")
+        assert len(end) > 32
+
+
+def test_a_deployment_takes_the_profile_of_its_environment_s_name():
+    path = GITHUB / "workflows" / "deploy.yml"
+    names = triggers(path)["workflow_dispatch"]["inputs"]["environment"]["options"]
+    provisions = [
+        job
+        for job in jobs(path).values()
+        if any("azd provision" in step.get("run", "") for step in job["steps"])
+    ]
+
+    assert set(names) <= {each.stem for each in (ROOT / "infra" / "profiles").glob("*.json")}
+    assert len(provisions) == 2
+    for job in provisions:
+        profile = "${{ vars.RETRAIN_LOOP_PROFILE || inputs.environment || 'dev' }}"
+        assert job["env"]["RETRAIN_LOOP_PROFILE"] == profile
 
 
 def test_the_tests_run_on_every_python_that_is_promised():
