@@ -4,14 +4,17 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from shared.bootstrap import App
 from shared.domain.audit import verify
-from shared.handlers.verify_audit import CHECKS, Checked
+from shared.errors import NotFound
+from shared.handlers.verify_audit import Checked
 
 
 def show(app: App, model: str, console: Console) -> bool:
     """Print a chain; tells whether it holds."""
+    _require_chain(app, model)
     documents = list(app.store.chain(model))
     breaches = list(verify(documents, app.store.head(model), chain=model))
     table = Table()
@@ -20,26 +23,42 @@ def show(app: App, model: str, console: Console) -> bool:
     for row in documents:
         when = row["event_ts"][:19].replace("T", " ")
         what = (row["action"], row["outcome"], row["reason"], row["hash_self"][:8])
-        table.add_row(str(row["sequence"]), when, *what)
+        table.add_row(*map(as_it_is, (row["sequence"], when, *what)))
     console.print(table)
     for breach in breaches:
-        console.print(f"[red]row {breach.sequence} {breach.reason}[/]")
+        console.print(Text(f"row {breach.sequence} {breach.reason}", "red"))
     console.print(f"{len(documents)} rows, the chain {'is BROKEN' if breaches else 'holds'}")
     return not breaches
 
 
+def as_it_is(value: object) -> Text:
+    """Show what others wrote, which may look like markup or steer a terminal."""
+    return Text(
+        "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value))
+    )
+
+
 def check(app: App, model: str, console: Console) -> bool:
     """Verify one chain, or all of them, against table and evidence; tells whether they hold."""
-    chains = [model] if model else [name for name in app.store.chains() if name != CHECKS]
-    checked = [app.verify_audit(chain) for chain in sorted(chains)]
+    if model:
+        _require_chain(app, model)
+    chains = (model,) if model else app.verify_audit.chains()
+    checked = [app.verify_audit(chain) for chain in chains]
+    checked += [] if model else app.verify_audit.strangers()
     table = Table()
     for column in ("Chain", "Rows", "In the table", "Breaches"):
         table.add_column(column, overflow="fold")
     for one in checked:
         counts = (one.head.sequence, one.projected, len(one.breaches))
-        table.add_row(one.chain, *map(str, counts))
+        table.add_row(*map(as_it_is, (one.chain, *counts)))
     console.print(table)
     return _told(checked, console)
+
+
+def _require_chain(app: App, name: str) -> None:
+    """Refuse a name that nothing has, such as a misspelt one: of it nothing would be broken."""
+    if app.catalogue.find(name) is None and name not in app.verify_audit.chains():
+        raise NotFound(f"there is no model and no chain {name!r}", subject=name)
 
 
 def _told(checked: Sequence[Checked], console: Console) -> bool:

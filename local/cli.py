@@ -14,6 +14,7 @@ from typing import Annotated
 import psutil
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from local.client import StackClient
@@ -124,6 +125,8 @@ def alert(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) ->
 def runs() -> None:
     """List all runs of the running stack's models."""
     with _plainly():
+        from local.audit_command import as_it_is
+
         client = _client()
         table = Table()
         for column in ("Requested", "Model", "Run", "State", "Version", "Why"):
@@ -131,7 +134,8 @@ def runs() -> None:
         for model in client.app.catalogue.models:
             for run in client.app.store.runs(model.name):
                 when = f"{run.created_at:%Y-%m-%d %H:%M}"
-                table.add_row(when, model.name, run.run_id, run.state, run.version, run.reason)
+                why = as_it_is(run.reason)
+                table.add_row(when, model.name, run.run_id, run.state, run.version, why)
         console.print(table)
 
 
@@ -186,7 +190,8 @@ def _plainly() -> Iterator[None]:
     try:
         yield
     except (StackError, ToolError, ProcessError, PreparationError, LoopError, OSError) as error:
-        console.print(f"[red]{type(error).__name__}[/]: {error}", soft_wrap=True, highlight=False)
+        said = f"[red]{type(error).__name__}[/]: {escape(str(error))}"
+        console.print(said, soft_wrap=True, highlight=False)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         console.print("stopped")

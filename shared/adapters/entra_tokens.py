@@ -187,7 +187,8 @@ class EntraTokens:
         roles = claims.get("roles")
         app_id = _text(claims, "azp", "appid")
         return Caller(
-            subject=_text(claims, "oid", "sub"),
+            # not ``sub``: a person has another one beside the object id, and four eyes count ids
+            subject=_text(claims, "oid"),
             app_id=app_id,
             roles=frozenset(map(str, roles if isinstance(roles, list) else ())),
             name=_text(claims, "preferred_username", "upn", "unique_name", "name") or app_id,

@@ -26,12 +26,6 @@ class Actor:
         """Tell whether a token or App Service says who this is."""
         return bool(self.object_id)
 
-    def is_same(self, name: str, object_id: str) -> bool:
-        """Tell whether somebody else's record is this one: by id where both have one."""
-        if self.object_id and object_id:
-            return self.object_id.casefold() == object_id.casefold()
-        return self.name.casefold() == name.casefold()
-
 
 LOOP = Actor("retrain-loop", "system")
 """The app itself: it decides on what alerts and timers bring."""

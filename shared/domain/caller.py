@@ -10,7 +10,7 @@ class Caller:
     """The bearer of a checked token.
 
     Attributes:
-        subject: the object id of the user or service principal.
+        subject: the object id of the user or service principal; empty where the token has none.
         app_id: the client id of the application that asked for the token.
         roles: the app roles assigned to it.
         name: for people to read: the sign-in name, or the client id.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.catalogue import Catalogue
-from shared.domain.actor import KEY_HOLDER, Actor
+from shared.domain.actor import Actor
 from shared.domain.run import Run, State
 from shared.errors import BadInput, DataError, IllegalTransition, NotAllowed, NotFound
 from shared.handlers.decisions import Decision, Decisions, until
@@ -103,12 +103,16 @@ class ApproveRun:
             raise NotAllowed(f"{actor.name} lacks the app role {self.role!r}")
 
     def _require_other(self, run: Run, actor: Actor) -> None:
-        """Refuse the one who asked for the retrain, and whoever that cannot be said of."""
+        """Refuse the one who asked for the retrain, and whoever that cannot be said of.
+
+        By id alone: one person may have several names.
+        """
         if run.trigger.kind != "manual":
             return
-        if run.trigger.actor == KEY_HOLDER.name:
+        asked = str(run.facts.get(ASKED_BY, ""))
+        if not asked:
             raise NotAllowed("who asked for this retrain is not known, so nobody is another person")
-        if actor.is_same(run.trigger.actor, str(run.facts.get(ASKED_BY, ""))):
+        if actor.object_id.casefold() == asked.casefold():
             raise NotAllowed(f"{actor.name} asked for this retrain: another person must approve")
 
     def _require_waiting(self, run: Run) -> None:

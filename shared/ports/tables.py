@@ -28,7 +28,7 @@ class Window:
         actual: NaN where it has not arrived.
         attributes: the columns that part a holdout's rows (``gates.group_columns``), as text.
         times: of each row, datetime64 in UTC, ascending.
-        ids: of a holdout's rows, as text; each once.
+        ids: of a holdout's rows, as text; each once, but for the empty one of rows without.
         digests: of a holdout's rows, equal where actual, features and attributes are equal.
     """
 
@@ -133,6 +133,14 @@ class Tables(Protocol):
 
     def last_batch(self, table: str, writer: str) -> int:
         """Give the last batch a writer appended, 0 for none."""
+
+    def values(self, table: str, column: str) -> Sequence[str]:
+        """Give what a text column holds, each text once, sorted; null counts as empty.
+
+        Raises:
+            NoTable: the table does not exist.
+            Refused: it has no text column of this name.
+        """
 
     def columns(self, table: str) -> Mapping[str, str]:
         """Give the columns that a table has, with their types by Spark SQL's names.

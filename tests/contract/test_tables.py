@@ -167,6 +167,18 @@ def test_only_text_columns_can_be_asked_for(tables: Tables, column: str):
 
     with pytest.raises(Refused, match=column):
         tables.read(TRIGGERS, {column: "x"})
+    with pytest.raises(Refused, match=column):
+        tables.values(TRIGGERS, column)
+
+
+def test_the_texts_of_a_column_are_each_given_once_and_null_as_empty(tables: Tables):
+    with pytest.raises(NoTable):
+        tables.values(AUDIT, "approver")
+    given = ["zoe", "ana", None, "zoe"]
+    rows = [{**full(AUDIT), "approver": each} for each in given]
+    tables.append(AUDIT, rows, writer="w", batch=1)
+
+    assert tables.values(AUDIT, "approver") == ["", "ana", "zoe"]
 
 
 def test_rows_are_chosen_by_a_time_they_must_not_be_before(tables: Tables):

@@ -72,6 +72,17 @@ class FakeTables:
             raise NoTable(f"{table}: no such table", subject=table)
         return {column.name: column.type for column in known_table(table).columns}
 
+    def values(self, table: str, column: str) -> Sequence[str]:
+        rows = self.read(table)
+        self._require_text(table, column)
+        return sorted({row[column] or "" for row in rows})
+
+    def _require_text(self, table: str, name: str) -> None:
+        column = known_table(table).column(name)
+        if column is None or column.type != "STRING":
+            message = f"{table}.{name}: no text column of this name"
+            raise Refused(message, code="InvalidColumn", subject=table)
+
     def read(
         self,
         table: str,
@@ -83,10 +94,7 @@ class FakeTables:
             raise NoTable(f"{table}: no such table", subject=table)
         schema = known_table(table)
         for name in where or {}:
-            column = schema.column(name)
-            if column is None or column.type != "STRING":
-                message = f"{table}.{name}: no text column of this name"
-                raise Refused(message, code="InvalidColumn", subject=table)
+            self._require_text(table, name)
         name, moment = since or ("", None)
         column = schema.column(name)
         if name and (column is None or column.type != "TIMESTAMP"):

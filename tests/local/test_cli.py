@@ -130,6 +130,14 @@ def test_a_stale_alert_shows_in_the_runs_and_in_the_audit_whose_chain_holds(home
     assert "the chain holds" in audit.stdout
 
 
+def test_a_name_that_has_no_chain_is_not_said_to_hold(home):
+    for command in (["audit", "fligths"], ["audit", "verify", "fligths"]):
+        done = loop(home, *command)
+
+        assert done.returncode == 2
+        assert "there is no model and no chain 'fligths'" in done.stdout
+
+
 def test_a_second_stack_is_refused_and_told_how_to_stop_the_first(home):
     done = loop(home, "up", "--scenario", "slot-revenue")
 

@@ -141,3 +141,9 @@ def test_fields_of_a_newer_version_are_passed_over():
 def test_what_is_no_run_is_a_data_error(text):
     with pytest.raises(DataError):
         codec.decode_run(text)
+
+
+@pytest.mark.parametrize("stored", [{}, {"document": "{"}, {"document": "[1]"}, {"document": 7}])
+def test_what_is_no_ledger_row_is_a_data_error_that_names_its_place(stored):
+    with pytest.raises(DataError, match="flights, audit:000000000003"):
+        codec.row_document({"PartitionKey": "flights", "RowKey": "audit:000000000003", **stored})

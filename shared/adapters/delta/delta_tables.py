@@ -72,6 +72,15 @@ class DeltaTables:
         except NoTable:
             return 0
 
+    def values(self, table: str, column: str) -> Sequence[str]:
+        """Give them as the port says; no other column is read."""
+        source = self._lakehouse.open(table)
+        with delta_errors(table):
+            dataset = source.to_pyarrow_dataset()
+            _condition(table, dataset.schema, {column: ""})  # refuses what is no text
+            found = dataset.to_table(columns=[column])[column].unique().to_pylist()
+        return sorted({value or "" for value in found})
+
     def columns(self, table: str) -> Mapping[str, str]:
         source = self._lakehouse.open(table)
         with delta_errors(table):

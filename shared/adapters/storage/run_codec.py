@@ -200,8 +200,18 @@ def row_entity(row: AuditRow) -> Entity:
 
 
 def row_document(entity: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a ledger row as ``document_of`` wrote it."""
-    document: dict[str, Any] = json.loads(entity["document"])
+    """Give a ledger row as ``document_of`` wrote it.
+
+    Raises:
+        DataError: somebody has made it something else.
+    """
+    try:
+        document = json.loads(entity["document"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        where = f"{entity.get('PartitionKey')}, {entity.get('RowKey')}"
+        raise DataError(f"the ledger's row at {where} cannot be read")
     return document
 
 

@@ -107,6 +107,13 @@ def test_a_person_is_told_from_an_application(tokens: EntraTokens, issuer: Issue
     assert (caller.name, caller.is_app) == ("ann@example.com", False)
 
 
+def test_a_token_without_an_object_id_proves_none(tokens: EntraTokens):
+    # a person's ``sub`` is another id, so that one person would be two
+    caller = tokens.check(signed(v1_claims(oid=None, sub="pairwise-1")))
+
+    assert caller.subject == ""
+
+
 def test_the_keys_are_asked_of_the_tenant_once_for_many_tokens(tokens: EntraTokens, issuer: Issuer):
     for _ in range(3):
         tokens.check(signed(v1_claims()))

@@ -1,18 +1,20 @@
 """Whatever is done to the ledger, its table or its evidence is found and named."""
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.audit import NOT_HASHED
-from shared.errors import Unavailable
+from shared.domain.audit import NOT_HASHED, Head
+from shared.errors import DataError, Unavailable
 from shared.handlers.project_audit import AUDIT_TABLE
 from shared.handlers.verify_audit import CHECKS, OF_THE_PROJECTION
 from tests.fakes.duel import duel, live
 from tests.fakes.samples import MODEL, alert_of
+from tests.fakes.tables import FakeTables
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +45,7 @@ class Altered:
         real_chain, real_read = store.chain, tables.read
 
         def chain(name, *, after=0):
-            rows = self.ledger if name == MODEL else real_chain(name)
-            return (row for row in rows if row["sequence"] > after)
+            return iter(self.ledger[after:]) if name == MODEL else real_chain(name, after=after)
 
         store.chain = chain
         tables.read = lambda table, where=None, **how: (
@@ -170,6 +171,96 @@ def test_a_row_that_only_the_table_has_is_found(world):
     assert ("table", 99) in world.places()
 
 
+def test_a_row_that_was_put_behind_the_end_is_found(world):
+    last = world.ledger[-1]
+    world.ledger.append({**deepcopy(last), "sequence": last["sequence"] + 1})
+
+    (found,) = world.breaches()
+
+    assert (found.place, found.sequence) == ("ledger", last["sequence"] + 1)
+    assert found.reason == f"was added: the chain ends at row {last['sequence']}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("context", {"psi": float("nan")}),
+        ("reason", "half a pair: \ud800"),
+        ("sequence", None),
+        ("sequence", "3"),
+    ],
+)
+def test_a_row_that_was_made_something_no_ledger_writes_is_named_and_ends_no_check(
+    world, name, value
+):
+    world.ledger[2][name] = value
+
+    assert ("ledger", 3) in world.places()
+
+
+def test_a_row_of_the_table_without_a_number_is_named(world):
+    world.table[2]["sequence"] = None
+
+    assert world.places() == {("table", 0), ("table", 3)}
+
+
+def test_a_row_that_cannot_be_read_at_all_is_named(world, monkeypatch):
+    whole = world.loop.ports.store.chain
+
+    def chain(name, *, after=0):
+        yield from list(whole(name, after=after))[:2]
+        raise DataError("the ledger's row at flight-delay, audit:000000000003 cannot be read")
+
+    monkeypatch.setattr(world.loop.ports.store, "chain", chain)
+
+    found = world.breaches()
+
+    assert (found[0].place, found[0].sequence) == ("ledger", 3)
+
+
+def test_a_table_that_is_gone_is_found_by_the_ledger_s_own_mark():
+    loop = duel()
+    loop.project(MODEL)
+    rows = loop.ports.store.head(MODEL).sequence
+    gone = replace(loop.verify, tables=FakeTables())
+
+    missing = [found.sequence for found in gone(MODEL).breaches if found.reason == "is missing"]
+    assert missing == list(range(1, rows + 1))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_rows_that_are_projected_during_a_check_are_neither_missing_nor_added(first):
+    loop = duel()
+    loop.project(MODEL)
+    real = loop.ports.tables.read
+
+    def read(table, where=None, **how):
+        loop.ports.tables.read = real
+        before = real(table, where, **how)
+        loop.receive(alert_of(9))
+        loop.project(MODEL)
+        return before if first else real(table, where, **how)
+
+    loop.ports.tables.read = read
+
+    checked = loop.verify(MODEL)
+
+    assert (checked.breaches, loop.ports.tables.read) == ((), real)
+
+
+def test_rows_of_a_chain_that_the_ledger_does_not_have_are_found():
+    loop = duel()
+    loop.project(MODEL)
+    made_up = {**table_of(loop)[0], "chain": "made-up"}
+    loop.ports.tables.append(AUDIT_TABLE, [made_up], writer="somebody", batch=1)
+
+    loop.verify.all()
+
+    assert checks(loop)[-1]["context"]["breaches"] == [
+        "made-up: table row 0: is of no chain of the ledger"
+    ]
+
+
 def test_rows_that_are_not_projected_yet_are_no_breach(world):
     world.loop.receive(alert_of(9))
 
@@ -197,15 +288,18 @@ def test_evidence_that_is_not_what_the_ledger_names_is_found(how, reason):
 
 
 @settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_whatever_several_changes_there_are_one_is_found(told, data):
+@given(
+    of_the_table=st.booleans(),
+    # each place once: to change a flag twice changes nothing
+    changes=st.sets(st.tuples(st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=3),
+)
+def test_whatever_several_changes_there_are_one_is_found(told, of_the_table, changes):
     ledger, table = deepcopy(told[0]), deepcopy(told[1])
     shared = _shared_altered()
-    side = data.draw(st.sampled_from([ledger, table]))
-    for _ in range(data.draw(st.integers(1, 3))):
-        row = side[data.draw(st.integers(0, len(side) - 1))]
-        name = data.draw(st.sampled_from(sorted(set(row) - OF_THE_PROJECTION)))
-        row[name] = other(other(row[name]))
+    side = table if of_the_table else ledger
+    names = sorted(set(side[0]) - OF_THE_PROJECTION)
+    for place, name in {(row % len(side), names[nth % len(names)]) for row, nth in changes}:
+        side[place][name] = other(side[place][name])
     shared.ledger, shared.table = ledger, table
 
     assert shared.breaches()
@@ -247,7 +341,7 @@ def test_a_chain_that_was_cut_with_its_head_is_found_the_next_night(world):
     del world.ledger[-1]
     world.table.pop()
     last = world.ledger[-1]
-    cut = type(real(MODEL))(last["sequence"], last["hash_self"])
+    cut = Head(last["sequence"], last["hash_self"])
     store.head = lambda chain: cut if chain == MODEL else real(chain)
 
     checked = {one.chain: one for one in world.loop.verify.all()}
@@ -255,6 +349,67 @@ def test_a_chain_that_was_cut_with_its_head_is_found_the_next_night(world):
 
     (found,) = checked[MODEL].breaches
     assert found.reason == "was there at the last check and is gone"
+
+
+def test_a_chain_that_was_cut_is_told_each_night_and_whenever_somebody_asks():
+    loop = duel()
+    loop.verify.all()
+    cut_last_row(loop)
+
+    loop.verify.all()
+    loop.verify.all()
+
+    gone = "was there at the last check and is gone"
+    told = [gone in str(row["context"]["breaches"]) for row in checks(loop)]
+    assert told == [False, True, True]
+    assert gone in [found.reason for found in loop.verify(MODEL).breaches]
+
+
+def cut_last_row(loop):
+    """Take a chain's last row away, and have its head agree."""
+    store = loop.ports.store
+    real_chain, real_head = store.chain, store.head
+    rows = list(real_chain(MODEL))[:-1]
+    cut = Head(rows[-1]["sequence"], rows[-1]["hash_self"])
+    store.head = lambda chain: cut if chain == MODEL else real_head(chain)
+    store.chain = lambda chain, *, after=0: (
+        iter(rows[after:]) if chain == MODEL else real_chain(chain, after=after)
+    )
+
+
+def test_a_night_on_which_a_chain_could_not_be_read_keeps_its_end():
+    loop = duel()
+    loop.verify.all()
+    (before,) = checks(loop)
+    real = loop.ports.tables.read
+    loop.ports.tables.read = away
+
+    with pytest.raises(Unavailable):
+        loop.verify.all()
+
+    loop.ports.tables.read = real
+    assert checks(loop)[-1]["context"]["ends"][MODEL] == before["context"]["ends"][MODEL]
+
+
+def away(table, where=None, **how):
+    raise Unavailable("away")
+
+
+@pytest.mark.parametrize("context", [None, {"ends": {MODEL: 1}}, {"ends": {MODEL: [0, "x"]}}])
+def test_what_is_done_to_the_checks_own_chain_is_found(context):
+    loop = duel()
+    loop.verify.all()
+    real = loop.ports.store.chain
+
+    def chain(name, *, after=0):
+        for row in real(name, after=after):
+            yield {**row, "context": context} if name == CHECKS else row
+
+    loop.ports.store.chain = chain
+
+    found = {one.chain: one.breaches for one in loop.verify.all()}
+
+    assert [breach.reason for breach in found[CHECKS]] == ["was changed after it was written"]
 
 
 def test_a_breach_is_told_and_on_record(world):
