@@ -14,7 +14,7 @@ demo: $(READY)
 	@$(BIN)/loop demo --scenario $(SCENARIO)
 
 # The whole loop is tried apart from the rest: it measures latencies, and a busy machine has none.
-test: $(READY)
+test: $(READY) .local/checked/package .local/checked/infra
 	@$(BIN)/python -m pytest -n auto --dist loadgroup -m "not loop"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m loop
 
@@ -44,6 +44,15 @@ $(READY): pyproject.toml requirements.txt requirements-local.txt requirements-de
 # The package that Azure runs, for each Python that is here: sizes, limits, and imports from it alone.
 package: $(READY)
 	@$(BIN)/python scripts/build_package.py
+
+# What `make test` checks with the package registries' help: once, and again when its files change.
+.local/checked/package: requirements.txt .funcignore host.json scripts/build_package.py | $(READY)
+	@$(BIN)/python scripts/build_package.py --python $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	@mkdir -p $(@D) && touch $@
+
+.local/checked/infra: $(wildcard infra/*.json infra/*.bicep infra/app/*.bicep infra/profiles/*.json requirements-infra.txt) | $(READY)
+	@$(MAKE) --no-print-directory check-infra
+	@mkdir -p $(@D) && touch $@
 
 clean:
 	@rm -rf $(VENV) .local
