@@ -7,6 +7,7 @@ Then everything the app imports is imported from the package and from nothing el
 
 import argparse
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -140,6 +141,8 @@ def _zipped(folder: Path) -> Path:
 
 
 def _tried(program: str, folder: Path) -> str:
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return "imports not tried: these wheels are for Linux on x86-64"
     # -S: without it the interpreter's own site-packages would stand in for what is missing
     command = [program, "-I", "-S", "-c", TRIAL, str(folder), str(folder / SITE)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder)
@@ -152,6 +155,8 @@ def _tried(program: str, folder: Path) -> str:
 def interpreter(python: str) -> str | None:
     """Give a Python of this version that runs; None where there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    if python == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable  # it has pip, which a system's own may lack
     places = [shutil.which(f"python{python}"), *map(str, pyenv.glob(f"{python}.*/bin/python"))]
     for place in filter(None, places):
         # a shim on the PATH may be there and have nothing behind it
