@@ -150,11 +150,20 @@ class Streak:
 
     Attributes:
         p_value: of no difference over all its rows; None without a day.
+        difference: the champion's mean squared error less the challenger's, over all its rows.
     """
 
     wins: int = 0
     n: int = 0
     p_value: float | None = None
+    difference: float = 0.0
+
+    def sure(self, level: float) -> bool:
+        """Tell whether the challenger is the closer one, and not by chance.
+
+        A challenger that ranks better may be significantly farther off.
+        """
+        return self.p_value is not None and self.p_value < level and self.difference > 0
 
 
 def streak(rows: Sequence[Mapping[str, Any]], champion: str, challenger: str) -> Streak:
@@ -175,15 +184,13 @@ def streak(rows: Sequence[Mapping[str, Any]], champion: str, challenger: str) ->
 def decide(found: Streak, days: int, rule: Challenge) -> tuple[Next, str]:
     """Say what follows after so many days, and why."""
     if found.wins >= rule.wins:
-        unsure = rule.significance is not None and (
-            found.p_value is None or found.p_value >= rule.significance
-        )
         shown = f"won {found.wins} days in a row, {rule.wins} are asked for"
         shown += f"; p {found.p_value:.3g} over {found.n} rows" if found.p_value is not None else ""
-        if not unsure:
+        if rule.significance is None or found.sure(rule.significance):
             return Next.PROMOTE, shown
         if days < rule.max_days:
-            return Next.WAIT, f"{shown}, below {rule.significance:g} is asked for"
+            farther = "" if found.difference > 0 else "; its squared errors are not smaller"
+            return Next.WAIT, f"{shown}, below {rule.significance:g} is asked for{farther}"
     if days >= rule.max_days:
         reason = f"no streak of {rule.wins} wins in {days} days, {rule.max_days} are allowed"
         return Next.GIVE_UP, reason
@@ -208,4 +215,4 @@ def _pooled(days: Sequence[Mapping[str, Any]]) -> Streak:
     error = math.sqrt(
         sum((w * day["difference_error"]) ** 2 for w, day in zip(n, days, strict=True))
     )
-    return Streak(len(days), total, two_sided(mean, error / total))
+    return Streak(len(days), total, two_sided(mean, error / total), mean)

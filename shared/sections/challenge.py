@@ -16,6 +16,7 @@ class Challenge(Section):
     """Rows with an actual under which a day is no win. House rule: the normal approximation of the
     paired test needs about so many."""
     significance: Annotated[float, Field(gt=0, lt=0.5)] | None = None
-    """Level of the paired test over the days of the streak, two-sided; None: wins alone decide."""
+    """Level of the paired test over the days of the streak, two-sided, which must find the
+    challenger's squared errors the smaller ones; None: wins alone decide."""
     max_days: Days = 60
     """Days after which a challenger without such a streak is rejected. House rule."""

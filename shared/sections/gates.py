@@ -154,8 +154,8 @@ class LineageGate(Section):
     """Where the version comes from is on record, and the holdout was not in its training."""
 
     max_unproven: Fraction = 0.05
-    """Largest share of holdout rows that training may have seen: neither later than its end nor
-    set aside when it began. They are left out of all gates. House rule: rows that came late."""
+    """Largest share of holdout rows that training may have seen: before its end and not set
+    aside when it began. They are left out of all gates. House rule: rows that came late."""
 
 
 class Gates(Section):

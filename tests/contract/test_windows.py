@@ -284,6 +284,12 @@ def test_the_holdout_can_be_read_as_it_was_after_a_commit(world: World):
     assert world.windows.holdout(MODEL, END).ids.tolist() == ["b", "a"]
 
 
+def test_rows_of_the_holdout_without_an_id_all_stay_and_have_the_empty_one(world: World):
+    world.write(HOLDOUT, [held_out(each, START) for each in ("a", None, None)])
+
+    assert sorted(world.windows.holdout(MODEL, END).ids.tolist()) == ["", "", "a"]
+
+
 def test_a_commit_that_never_was_is_no_table(world: World):
     world.write(HOLDOUT, [held_out("a", START)])
 

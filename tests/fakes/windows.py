@@ -111,7 +111,7 @@ class FakeWindows:
             actual=actual,
             attributes=groups,
             times=_times(row[columns.timestamp] for row in chosen),
-            ids=_texts(row[columns.id] for row in chosen),
+            ids=_texts((row[columns.id] for row in chosen), missing=""),
             digests=row_digests(features, actual, groups),
         )
 
@@ -147,9 +147,14 @@ class FakeWindows:
 
 
 def _latest(rows: list[Row], columns: Columns) -> list[Row]:
-    ordered = sorted(rows, key=lambda row: (row[columns.timestamp], row[columns.id]))
+    def place(row: Row) -> tuple[Any, ...]:
+        key = row[columns.id]
+        return row[columns.timestamp], key is None, 0 if key is None else key
+
+    ordered = sorted(rows, key=place)
     last = {row[columns.id]: index for index, row in enumerate(ordered)}
-    return [ordered[index] for index in sorted(last.values())]
+    bare = {index for index, row in enumerate(ordered) if row[columns.id] is None}
+    return [ordered[index] for index in sorted({*last.values(), *bare})]
 
 
 def _table(rows: Sequence[Row], names: Iterable[str]) -> pa.Table:
@@ -164,7 +169,7 @@ def _times(values: Iterable[datetime]) -> np.ndarray[Any, np.dtype[np.datetime64
     return np.array([value.replace(tzinfo=None) for value in values], dtype="datetime64[us]")
 
 
-def _texts(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.str_]]:
-    return np.array(
-        [MISSING_GROUP if value is None else str(value) for value in values], dtype=np.str_
-    )
+def _texts(
+    values: Iterable[Any], missing: str = MISSING_GROUP
+) -> np.ndarray[Any, np.dtype[np.str_]]:
+    return np.array([missing if value is None else str(value) for value in values], dtype=np.str_)

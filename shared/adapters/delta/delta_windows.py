@@ -103,7 +103,7 @@ class DeltaWindows:
             actual=actual,
             attributes=groups,
             times=as_times(rows[columns.timestamp]),
-            ids=as_texts(table, columns.id, rows[columns.id]),
+            ids=as_texts(table, columns.id, rows[columns.id], missing=""),
             digests=row_digests(features, actual, groups),
         )
 

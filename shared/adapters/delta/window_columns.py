@@ -145,13 +145,15 @@ def as_times(column: "pa.ChunkedArray") -> "npt.NDArray[np.datetime64]":
     return times
 
 
-def as_texts(table: str, name: str, column: "pa.ChunkedArray") -> "npt.NDArray[np.str_]":
-    """Give the names of groups; rows without one are a group too."""
+def as_texts(
+    table: str, name: str, column: "pa.ChunkedArray", missing: str = MISSING_GROUP
+) -> "npt.NDArray[np.str_]":
+    """Give the names of groups, or ids; rows without one are a group too."""
     import numpy as np
     import pyarrow as pa
 
     try:
-        texts = column.cast(pa.string()).fill_null(MISSING_GROUP)
+        texts = column.cast(pa.string()).fill_null(missing)
     except pa.ArrowException as error:
         message = f"{table}.{name}: {column.type} does not name groups"
         raise DataError(message, subject=f"{table}.{name}") from error

@@ -37,7 +37,7 @@ class Lineage:
         tags: the version's own.
         holdout_table: where the rows were read, as ``lakehouse.table``.
         rows: of the holdout, the unproven ones too.
-        unproven: rows neither later than the training's end nor set aside when it began.
+        unproven: rows before the training's end and not set aside when it began.
         changed: rows that the holdout held then and holds no more, or holds otherwise.
         fault: why nobody can say, empty if it can be said.
     """

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.domain.gates.checks import unfinite, unfit
+from shared.domain.gates.checks import unfit
 from shared.domain.gates.result import Detail, GateResult, Rule, error, skip
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from shared.catalogue import Model
-    from shared.domain.gates.evidence import Evidence, Texts
+    from shared.domain.gates.evidence import Evidence, Floats, Texts
     from shared.sections.gates import FairnessGate
 
     Flags = npt.NDArray[np.bool_]
@@ -41,12 +41,13 @@ class _Groups:
 def judge(evidence: Evidence, model: Model) -> GateResult:
     """Hold parity, opportunity and odds of every attribute against their limits.
 
-    The result shows the measure with the least room; all are in the details.
+    The result shows the measure with the least room; all are in the details. A row without a usable
+    answer is not given the favourable outcome.
     """
     gate = model.gates.fairness
     if not gate.attributes:
         return _undeclared(model)
-    refusal = unfit(GATE, evidence, model) or unfinite(GATE, evidence)
+    refusal = unfit(GATE, evidence, model)
     if refusal:
         return refusal
     absent = [name for name in gate.attributes if name not in evidence.attributes]
@@ -103,9 +104,14 @@ def _groups(evidence: Evidence, attribute: str, gate: FairnessGate) -> _Groups:
         attribute=attribute,
         group=group[kept],
         actual=evidence.actual[kept] > above,
-        predicted=evidence.candidate[kept] > gate.positive_above,
+        predicted=favoured(evidence.candidate[kept], gate),
         left_out=", ".join(f"{name or '(no value)'} ({count})" for name, count in left_out),
     )
+
+
+def favoured(prediction: Floats, gate: FairnessGate) -> Flags:
+    """Tell which rows are predicted the favourable outcome; no finite number is none."""
+    return np.isfinite(prediction) & (prediction > gate.positive_above)
 
 
 def _fault(groups: _Groups) -> str:

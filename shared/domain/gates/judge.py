@@ -73,15 +73,18 @@ SKIPS: Mapping[str, str] = MappingProxyType(
 )
 """Which gate may be skipped, and by which rule alone."""
 
+_WHOLE = frozenset({error_rate.GATE, slices.GATE, fairness.GATE})
+"""Gates that see the rows without a usable answer, too: a group must not vanish by silence."""
+
 
 def run_gates(evidence: Evidence, model: Model, timer: Timer) -> tuple[GateResult, ...]:
     """Run every gate; ``timer`` is a monotonic clock in seconds (``time.perf_counter``).
 
-    Rows without a usable answer are the error_rate gate's; the others judge the rest of the rows.
+    Rows without a usable answer are counted by the error_rate gate; most others judge the rest.
     """
     rest = answered(evidence)
     return tuple(
-        _run(name, gate, evidence if name == error_rate.GATE else rest, model, timer)
+        _run(name, gate, evidence if name in _WHOLE else rest, model, timer)
         for name, gate in GATES.items()
     )
 

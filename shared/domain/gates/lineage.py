@@ -50,7 +50,7 @@ def missing_tags(tags: Mapping[str, str]) -> list[str]:
 
 
 def training_end(tags: Mapping[str, str]) -> datetime | None:
-    """Give until when the training rows reach; None where that is not on record, in UTC."""
+    """Give what all training rows are before; None where that is not on record, in UTC."""
     try:
         end = datetime.fromisoformat(tags.get(TRAINING_END, ""))
     except ValueError:

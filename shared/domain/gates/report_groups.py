@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shared.domain.gates.fairness import favoured
 from shared.domain.gates.measures import rmse
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def groups(evidence: Evidence, model: Model, attribute: str) -> tuple[Group, ...
         return ()
     gate = model.gates.fairness
     above = 0.5 if evidence.task == "classification" else gate.positive_above
-    actual, predicted = evidence.actual > above, evidence.candidate > gate.positive_above
+    actual, predicted = evidence.actual > above, favoured(evidence.candidate, gate)
     names, place, counts = np.unique(rows, return_inverse=True, return_counts=True)
     return tuple(
         _group(str(names[each]), place == each, actual, predicted, gate.min_group)

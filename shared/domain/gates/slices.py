@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.domain.gates.checks import champion_fault, unfinite, unfit
+from shared.domain.gates.checks import answered, champion_fault, unfit
 from shared.domain.gates.measures import rmse
 from shared.domain.gates.resampling import intervals, ratio
 from shared.domain.gates.result import Detail, GateResult, Rule, error, skip
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shared.catalogue import Model
-    from shared.domain.gates.evidence import Evidence, Floats
+    from shared.domain.gates.evidence import Evidence, Flags, Floats
     from shared.sections.gates import SlicesGate
 
 GATE = "slices"
 COLUMNS = "gates.slices.columns"
+MARGIN, MARGINS = "gates.slices.margin", "gates.slices.margins"
 UNDECLARED = "gates.slices.columns: none"
 FAILED = "failed slices"
 """Which detail names the slices that lost more than their margin."""
@@ -37,6 +38,7 @@ class _Slice:
     candidate: float
     champion: float
     margin: float
+    source: str = MARGIN
 
     @property
     def loss(self) -> float:
@@ -50,15 +52,17 @@ def judge(evidence: Evidence, model: Model) -> GateResult:
     """Hold each slice's error against the champion's on the same rows.
 
     The root mean squared error serves both tasks (of a classification it is the root of the Brier
-    score): unlike R2 and AUC it has a value in a slice of one class or without spread.
+    score): unlike R2 and AUC it has a value in a slice of one class or without spread. Rows
+    without a number are left out, but never so many that their slice is.
     """
     gate = model.gates.slices
     if not gate.columns:
         return skip(GATE, "the model declares no slices", UNDECLARED)
-    refusal = unfit(GATE, evidence, model) or unfinite(GATE, evidence)
+    whole, evidence = evidence, answered(evidence)
+    refusal = unfit(GATE, evidence, model)
     if refusal:
         return refusal
-    fault = champion_fault(evidence) or _absent(evidence, gate)
+    fault = champion_fault(evidence) or _absent(evidence, gate) or _silent(whole, gate)
     if fault or evidence.champion is None:
         return _error(evidence, fault)
     found, small = _found(evidence, evidence.champion, gate)
@@ -99,7 +103,7 @@ def _found(
             continue
         actual = evidence.actual[rows]
         own, beside = rmse(actual, evidence.candidate[rows]), rmse(actual, champion[rows])
-        found.append(_Slice(name, count, own, beside, margin))
+        found.append(_Slice(name, count, own, beside, margin, _source(name, gate)))
     return found, small
 
 
@@ -126,7 +130,7 @@ def _ends(
     return {f"{name} loss_{at}": getattr(end, at) for name, end in pairs for at in ("low", "high")}
 
 
-def _parts(evidence: Evidence, gate: SlicesGate) -> Iterator[tuple[str, float, Floats]]:
+def _parts(evidence: Evidence, gate: SlicesGate) -> Iterator[tuple[str, float, Flags]]:
     for column in gate.columns:
         values = evidence.slices[column]
         for value in np.unique(values):
@@ -134,14 +138,18 @@ def _parts(evidence: Evidence, gate: SlicesGate) -> Iterator[tuple[str, float, F
             yield name, gate.margins.get(column, gate.margin), values == value
 
 
+def _source(name: str, gate: SlicesGate) -> str:
+    column = name.partition("=")[0]
+    return f"{MARGINS}.{column}" if column in gate.margins else MARGIN
+
+
 def _rule(each: _Slice) -> Rule:
-    column = each.name.partition("=")[0]
     return Rule(
         gate=GATE,
         measure=f"{each.name} error above the champion's",
         operator="<=",
         threshold=each.margin,
-        source=f"gates.slices.margins.{column}",
+        source=each.source,
         hint="look at the slice's rows in the training: too few, or a feature that means something "
         "else there",
     )
@@ -150,6 +158,18 @@ def _rule(each: _Slice) -> Rule:
 def _absent(evidence: Evidence, gate: SlicesGate) -> str:
     absent = [name for name in gate.columns if name not in evidence.slices]
     return f"the holdout has no column {', '.join(absent)}" if absent else ""
+
+
+def _silent(whole: Evidence, gate: SlicesGate) -> str:
+    """Name the slices that are large enough, were the candidate not silent on their rows."""
+    known = np.isfinite(whole.candidate)
+    parts = ((name, rows.sum(), (rows & ~known).sum()) for name, _, rows in _parts(whole, gate))
+    lost = [
+        f"{name} ({silent} of {n} not)"
+        for name, n, silent in parts
+        if n - silent < gate.min_rows <= n
+    ]
+    return f"too few rows were answered in {', '.join(lost)}" if lost else ""
 
 
 def _error(evidence: Evidence, reason: str) -> GateResult:

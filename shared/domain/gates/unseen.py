@@ -1,6 +1,6 @@
 """Which rows of the holdout training cannot have seen, by what the version has on record.
 
-A row is proven unseen when it is later than the training's end, or when it stood in the holdout
+A row is proven unseen when it is not before the training's end, or when it stood in the holdout
 table at the version that training read to keep those rows out.
 """
 
@@ -26,7 +26,7 @@ class Rows:
     """Rows of the holdout table at one moment, each id once.
 
     Attributes:
-        ids: as text.
+        ids: as text; empty where a row has none.
         times: in UTC.
         digests: equal for rows whose actual, features and groups are equal.
     """
@@ -50,9 +50,14 @@ class Unseen:
 
 
 def unseen(now: Rows, then: Rows, training_end: datetime) -> Unseen:
-    """Compare the holdout as it is with the holdout as training read it."""
+    """Compare the holdout as it is with the holdout as training read it.
+
+    A row without an id cannot be found again: only its time proves it.
+    """
     known = dict(zip(then.ids.tolist(), then.digests.tolist(), strict=True))
     held = dict(zip(now.ids.tolist(), now.digests.tolist(), strict=True))
+    known.pop("", None)
     changed = sum(held.get(row) != digest for row, digest in known.items())
     end = np.datetime64(training_end.astimezone(UTC).replace(tzinfo=None))
-    return Unseen(np.isin(now.ids, then.ids) | (now.times >= end), changed)
+    set_aside = np.isin(now.ids, then.ids) & (now.ids != "")
+    return Unseen(set_aside | (now.times >= end), changed)

@@ -54,6 +54,8 @@ def test_the_paired_test_is_the_textbook_s():
     losses = (ACTUAL - FAR) ** 2 - (ACTUAL - CLOSE) ** 2
     z = losses.mean() / (losses.std(ddof=1) / np.sqrt(losses.size))
     assert found.p_value == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-9)
+    ends = stats.norm.interval(0.95, loc=losses.mean(), scale=losses.mean() / z)
+    assert found.interval == pytest.approx(ends)
 
 
 def test_the_one_farther_off_loses():
@@ -82,6 +84,18 @@ def test_a_classification_is_won_by_the_better_ranking():
     assert found.champion.rmse is None
 
 
+def test_a_classification_is_lost_by_the_worse_ranking_and_tied_by_the_same():
+    actual = (ACTUAL > 0).astype(float)
+    good, poor = (np.clip(0.5 + each / 10, 0, 1) for each in (ACTUAL, FAR))
+
+    lost = day(good, poor, actual=actual, task="classification")
+    tied = day(good, good, actual=actual, task="classification")
+
+    assert (lost.won, tied.won) == (False, False)
+    assert 0.5 < lost.challenger.auc < lost.champion.auc
+    assert "ties: AUC 1 against 1" in tied.reason
+
+
 def test_rows_without_an_actual_do_not_count():
     actual = ACTUAL.copy()
     actual[:301] = np.nan
@@ -91,6 +105,11 @@ def test_rows_without_an_actual_do_not_count():
     assert not found.won
     assert found.n == 99
     assert found.reason == "99 rows with an actual, 100 are needed"
+
+
+def test_the_least_number_of_rows_is_enough():
+    assert day(FAR, CLOSE, min_rows=400).won
+    assert not day(FAR, CLOSE, min_rows=401).won
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -156,7 +175,7 @@ def test_the_days_of_a_streak_are_pooled_by_their_rows():
     )
 
     mean, error = 0.1, np.hypot(100 * 0.1, 300 * 0.05) / 400
-    assert found.n == 400
+    assert (found.n, found.difference) == (400, pytest.approx(mean))
     assert found.p_value == pytest.approx(2 * stats.norm.sf(mean / error))
 
 
@@ -196,6 +215,27 @@ def test_wins_that_may_be_chance_wait_where_significance_is_asked_for():
 
     assert what is Next.WAIT
     assert "below 0.05 is asked for" in reason
+
+
+def test_wins_in_ranking_with_surely_larger_errors_are_no_significance():
+    ranks = 0.9 + 0.1 / (1 + np.exp(-ACTUAL))
+    found = day(np.clip(0.5 + FAR / 4, 0, 1), ranks, actual=(ACTUAL > 0) * 1.0,
+                task="classification")  # fmt: skip
+    days = [row(n, difference=found.difference, difference_error=found.error) for n in range(7)]
+
+    what, reason = decide(streak(days, "1", "2"), 7, Challenge(significance=0.05))
+
+    assert found.won
+    assert found.p_value < 0.001
+    assert what is Next.WAIT
+    assert "its squared errors are not smaller" in reason
+
+
+@pytest.mark.parametrize(("p_value", "what"), [(0.049, Next.PROMOTE), (0.05, Next.WAIT)])
+def test_a_streak_is_sure_below_the_level_and_not_at_it(p_value, what):
+    found = Streak(7, 700, p_value, difference=0.1)
+
+    assert decide(found, 7, Challenge(significance=0.05))[0] is what
 
 
 @pytest.mark.parametrize("found", [Streak(6, 1200, 0.01), Streak(7, 70, 0.5)])

@@ -31,6 +31,31 @@ def test_an_overconfident_classifier_fails(a_model, evidence):
     assert "calibrate" in result.hint
 
 
+def test_an_error_at_the_limit_is_not_below_it(a_model, evidence):
+    rows = evidence("classification")
+    found = judge(rows, a_model("classification")).value
+
+    at = a_model("classification", calibration={"max_error": found})
+    above = a_model("classification", calibration={"max_error": np.nextafter(found, 1)})
+
+    assert judge(rows, at).verdict is Verdict.FAIL
+    assert judge(rows, above).verdict is Verdict.PASS
+
+
+def test_certain_answers_are_probabilities(a_model, evidence):
+    actual = evidence("classification").actual
+
+    result = judge(evidence("classification", candidate=actual), a_model("classification"))
+
+    assert (result.verdict, result.value) == (Verdict.PASS, 0.0)
+
+
+def test_as_many_different_answers_as_bins_keep_a_bin_each():
+    answers = np.repeat([0.0, 0.4, 1.0], [1, 98, 1])
+
+    assert bins_of(answers, 3).tolist() == [0, *[1] * 98, 2]
+
+
 @pytest.mark.parametrize("share", [0.03, 0.5, 0.97])
 def test_hard_labels_keep_a_bin_each_however_rare_one_is(share):
     labels = np.repeat([0.0, 1.0], [round(1000 * (1 - share)), round(1000 * share)])

@@ -74,6 +74,17 @@ class TestExplanation:
 
         assert (result.verdict, result.source) == (Verdict.SKIP, explanation.FEW)
 
+    def test_as_many_features_as_places_are_too_few_and_one_more_is_not(self, ranked):
+        fewer = ranked.model_copy(update={"features": ranked.features[:3]})
+
+        assert explanation.applies(ranked)
+        assert not explanation.applies(fewer)
+
+    def test_a_feature_at_the_least_share_counts_and_one_below_does_not(self):
+        found = {"a": 1.0, "b": 0.01, "c": 0.0099}
+
+        assert explanation.top(found, 3, 0.01) == ["a", "b"]
+
     @given(st.dictionaries(st.text(max_size=3), st.floats(-1, 1), max_size=9), st.integers(1, 9))
     def test_the_top_has_positive_features_in_order_and_no_more_than_asked(self, found, count):
         names = explanation.top(found, count, 0.0)

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from shared.domain.gates.fairness import judge
+from shared.domain.gates.judge import run_gates
 from shared.domain.gates.result import Verdict
 
 FAIR = {"attributes": ["zone"], "positive_above": 0.5}
@@ -69,6 +71,22 @@ def test_unequal_false_positives_fail_the_odds(a_model, evidence):
     assert result.source == "gates.fairness.max_odds_difference"
 
 
+@pytest.mark.parametrize("silence", [np.nan, np.inf])
+def test_a_group_that_gets_no_answers_is_treated_worse_and_not_left_out(silence, a_model, evidence):
+    actual, predicted = _outcomes((200, 50, 50, 200), (200, 50, 50, 200))
+    zones = {"zone": np.where(np.arange(1000) < 960, ZONES, "west")}
+    predicted[960:] = silence
+    actual[960:980] = 1
+    silent = evidence("classification", actual=actual, candidate=predicted, attributes=zones)
+    model = a_model("classification", fairness=FAIR, error_rate={"max_rate": 0.05})
+
+    results = {result.gate: result for result in run_gates(silent, model, lambda: 0.0)}
+
+    assert results["error_rate"].verdict is Verdict.PASS
+    assert results["fairness"].verdict is Verdict.FAIL
+    assert results["fairness"].details["zone demographic parity ratio"] == 0
+
+
 def test_small_groups_are_left_out_and_named(a_model, evidence):
     actual, predicted = _outcomes((200, 50, 50, 200), (200, 50, 50, 200))
     zones = ZONES.copy().astype("<U9")
@@ -83,6 +101,66 @@ def test_small_groups_are_left_out_and_named(a_model, evidence):
     assert result.verdict is Verdict.PASS
     assert result.details["zone left out"] == "(no value) (2), east (29)"
     assert result.details["zone rows"] == 969
+
+
+def test_a_group_of_the_least_size_is_compared(a_model, evidence):
+    actual, predicted = _outcomes((200, 50, 50, 200), (200, 50, 50, 200))
+    zones = ZONES.copy()
+    zones[190:220] = "east"
+    rows = evidence(
+        "classification", actual=actual, candidate=predicted, attributes={"zone": zones}
+    )
+
+    least = judge(rows, a_model("classification", fairness=FAIR | {"min_group": 30}))
+    more = judge(rows, a_model("classification", fairness=FAIR | {"min_group": 31}))
+
+    assert (least.details["zone groups"], least.details["zone rows"]) == (3, 1000)
+    assert (more.details["zone groups"], more.details["zone rows"]) == (2, 970)
+
+
+def test_the_p_value_is_that_of_the_two_most_different_groups(a_model, evidence):
+    actual, predicted = _outcomes((200, 50, 50, 200), (170, 40, 80, 210))
+    zones = np.concatenate([ZONES[:900], np.repeat("west", 100)])
+    predicted[900:960] = 1.0
+    actual[900:950] = 1.0
+
+    result = judge(
+        evidence("classification", actual=actual, candidate=predicted, attributes={"zone": zones}),
+        a_model("classification", fairness=FAIR),
+    )
+
+    parts = (predicted[:500], predicted[500:900], predicted[900:])
+    least, most = min(parts, key=np.mean), max(parts, key=np.mean)
+    table = [[rows.sum(), rows.size - rows.sum()] for rows in (least, most)]
+    expected = stats.chi2_contingency(table, correction=False).pvalue
+    assert result.details["zone parity p-value"] == pytest.approx(expected)
+
+
+def test_groups_of_one_rate_differ_by_nothing_but_chance(a_model, evidence):
+    actual, _ = _outcomes((200, 50, 50, 200), (200, 50, 50, 200))
+    everybody = evidence(
+        "classification", actual=actual, candidate=np.ones(1000), attributes={"zone": ZONES}
+    )
+
+    result = judge(everybody, a_model("classification", fairness=FAIR))
+
+    assert result.details["zone parity p-value"] == 1.0
+
+
+def test_an_amount_at_the_cut_is_not_favourable_on_either_side(a_model, evidence):
+    actual, predicted = (
+        np.where(rows == 1, 10.1, 10.0)
+        for rows in _outcomes((200, 50, 50, 200), (150, 50, 100, 200))
+    )
+    fairness = FAIR | {"positive_above": 10.0}
+
+    result = judge(
+        evidence(actual=actual, candidate=predicted, attributes={"zone": ZONES}),
+        a_model(fairness=fairness),
+    )
+
+    assert result.details["zone demographic parity ratio"] == pytest.approx(0.8)
+    assert result.details["zone equal opportunity difference"] == pytest.approx(0.2)
 
 
 def test_one_group_left_is_an_error(a_model, evidence):

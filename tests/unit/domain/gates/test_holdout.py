@@ -45,6 +45,23 @@ def test_a_mean_of_zero_is_an_error_that_names_the_other_scale(a_model, evidence
     assert "standard_deviation" in result.hint
 
 
+@pytest.mark.parametrize("scale", ["mean", "standard_deviation"])
+@pytest.mark.parametrize("mean", [-1000.0, 1000.0])
+@pytest.mark.parametrize("moved", [-30.0, 30.0])
+def test_the_interval_is_that_of_rows_drawn_one_by_one(scale, mean, moved, a_model, evidence):
+    chance = np.random.default_rng(3)
+    actual = mean + chance.normal(0, 100, 1000)
+    candidate = actual + moved + chance.normal(0, 50, 1000)
+
+    result = judge(evidence(actual=actual, candidate=candidate), a_model(holdout={"scale": scale}))
+
+    drawn = chance.integers(0, 1000, size=(2000, 1000))
+    centre, shift = actual[drawn].mean(axis=1), candidate[drawn].mean(axis=1)
+    size = abs(centre) if scale == "mean" else actual[drawn].std(axis=1)
+    low, high = np.quantile(abs(shift - centre) / size, [0.025, 0.975])
+    assert (result.details["low"], result.details["high"]) == pytest.approx((low, high), rel=0.05)
+
+
 def test_the_deviation_can_be_the_scale(a_model, evidence):
     model = a_model(holdout={"scale": "standard_deviation"})
 

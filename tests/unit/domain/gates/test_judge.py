@@ -12,6 +12,8 @@ from shared.domain.gates import judge
 from shared.domain.gates.judge import GATES, SKIPS, decide, run_gates
 from shared.domain.gates.result import GateResult, Verdict
 from shared.errors import DataError
+from shared.sections.challenge import Challenge
+from shared.sections.gates import Gates
 
 NAMES = (
     "origin", "lineage", "error_rate", "performance", "holdout", "slices", "fairness",
@@ -149,3 +151,19 @@ def test_only_passes_and_allowed_skips_promote(verdicts):
     )
 
     assert (decide(results) is Verdict.PASS) == allowed
+
+
+def test_the_defaults_are_those_of_the_documents_that_they_come_from():
+    found = Gates.model_validate({"performance": {"floor": 0.5}})
+
+    fairness = found.fairness
+    assert found.performance.champion_share == 0.95
+    assert found.holdout.max_shift == 0.05
+    assert (fairness.min_parity_ratio, fairness.min_group) == (0.80, 30)
+    assert (fairness.max_opportunity_difference, fairness.max_odds_difference) == (0.10, 0.10)
+    assert (found.latency.p99_ms, found.latency.calls) == (100.0, 1000)
+    assert (found.calibration.max_error, found.calibration.bins) == (0.10, 10)
+    assert (found.prediction_drift.max_psi, found.prediction_drift.bins) == (0.20, 10)
+    assert (found.error_rate.max_rate, found.lineage.max_unproven) == (0.0, 0.05)
+    assert (found.slices.margin, found.slices.min_rows, found.min_rows) == (0.10, 100, 1000)
+    assert (Challenge().wins, Challenge().min_rows, Challenge().max_days) == (7, 100, 60)

@@ -25,6 +25,13 @@ def test_the_limit_itself_is_too_slow(a_model, evidence):
     assert result.hint
 
 
+def test_a_call_faster_than_the_clock_tells_is_a_duration(a_model, evidence):
+    result = judge(evidence(latencies_ms=np.arange(1000.0) / 100), a_model())
+
+    assert result.verdict is Verdict.PASS
+    assert result.details["p50_ms"] == 4.99
+
+
 def test_a_percentile_is_a_value_that_was_measured():
     assert percentile(np.array([1.0, 2.0, 10.0]), 99) == 10.0
     assert percentile(np.array([3.0]), 99) == 3.0

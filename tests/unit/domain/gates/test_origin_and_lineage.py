@@ -129,6 +129,15 @@ class TestUnseen:
         assert found.proven.tolist() == [True, False, True, True]
         assert found.changed == 0
 
+    def test_a_row_without_an_id_is_proven_by_its_time_alone(self):
+        then = rows(("", 4, 1))
+        now = rows(("", 3, 2), ("", 4, 1), ("", 6, 3))
+
+        found = unseen(now, then, START + timedelta(days=5))
+
+        assert found.proven.tolist() == [False, False, True]
+        assert found.changed == 0
+
     def test_the_end_of_training_may_be_told_in_any_zone(self):
         end = datetime(2026, 1, 6, 3, tzinfo=timezone(timedelta(hours=3)))
 
@@ -142,9 +151,11 @@ class TestUnseen:
 
     @given(
         st.dictionaries(
-            st.text(max_size=3), st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=12
+            st.text(min_size=1, max_size=3),
+            st.tuples(st.integers(0, 9), st.integers(0, 2)),
+            max_size=12,
         ),
-        st.sets(st.text(max_size=3), max_size=6),
+        st.sets(st.text(min_size=1, max_size=3), max_size=6),
         st.integers(0, 9),
     )
     def test_no_row_counts_as_unseen_that_training_could_have_read(self, table, aside, end):

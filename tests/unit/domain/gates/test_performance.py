@@ -125,3 +125,22 @@ def test_r2_is_sklearns(rows):
     actual, prediction = (np.array(column) for column in zip(*rows, strict=True))
 
     assert r2(actual, prediction) == pytest.approx(r2_score(actual, prediction), abs=1e-9)
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_what_the_candidate_has_over_the_champion_is_told_with_its_sign(task, a_model, evidence):
+    rows = evidence(task)
+    noisy = np.clip(rows.candidate + np.sin(np.arange(rows.n)) / 5, 0, None)
+    model = a_model(task, performance={"floor": 0.5, "champion_share": 0.5})
+
+    better = judge(evidence(task, champion=noisy), model)
+
+    name = "auc" if task == "classification" else "r2"
+    ahead, behind = better.details, judge(evidence(task, candidate=noisy), model).details
+    assert better.reason.startswith(name.upper())
+    assert f"; +{ahead['difference']:.4g} to the champion" in better.reason
+    for found in (ahead, behind):
+        gap = found[f"candidate_{name}"] - found[f"champion_{name}"]
+        assert found["difference"] == pytest.approx(gap)
+        assert found["difference_low"] < gap < found["difference_high"]
+    assert behind["difference"] == pytest.approx(-ahead["difference"])

@@ -155,3 +155,12 @@ def test_what_is_too_good_to_be_true_fails(a_model, evidence):
 
     assert (result.verdict, result.source) == (Verdict.FAIL, "gates.performance.ceiling")
     assert "leak" in result.hint or "made of the target" in result.hint
+
+
+def test_the_ceiling_itself_can_be_reached(a_model, evidence):
+    rows = evidence()
+    reached = performance.judge(rows, a_model()).value
+
+    result = performance.judge(rows, a_model(performance={"ceiling": reached}))
+
+    assert result.verdict is Verdict.PASS

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.gates.judge import run_gates
 from shared.domain.gates.result import Verdict
 from shared.domain.gates.slices import FAILED, UNDECLARED, judge
 
@@ -41,6 +42,7 @@ def test_a_candidate_right_on_average_and_wrong_on_a_slice_fails_and_the_slice_i
     assert (result.verdict, result.threshold) == (Verdict.FAIL, 0.10)
     assert result.value == pytest.approx(0.2)
     assert "zone=south" in result.reason
+    assert result.source == "gates.slices.margin"
     assert result.details[FAILED] == "zone=south"
     assert result.hint
 
@@ -126,6 +128,30 @@ def test_against_a_champion_without_error_no_error_is_small(a_model, evidence):
 
     assert result.verdict is Verdict.ERROR
     assert "the champion makes no error" in result.reason
+
+
+def test_a_slice_that_gets_no_answers_is_an_error_and_not_left_out(a_model, evidence):
+    rows = evidence()
+    candidate = np.where(ZONES == "south", np.nan, rows.candidate)
+    silent = evidence(candidate=candidate, slices={"zone": ZONES})
+    model = a_model(slices={"columns": ["zone"]}, error_rate={"max_rate": 0.5})
+
+    results = {result.gate: result for result in run_gates(silent, model, lambda: 0.0)}
+
+    assert results["error_rate"].verdict is Verdict.PASS
+    assert results["slices"].verdict is Verdict.ERROR
+    assert "zone=south (250 of 250 not)" in results["slices"].reason
+
+
+def test_a_slice_with_some_rows_unanswered_is_judged_on_the_others(a_model, evidence):
+    candidate = evidence().candidate.copy()
+    candidate[:4] = np.nan
+    silent = evidence(candidate=candidate, slices={"zone": ZONES})
+
+    result = judge(silent, a_model(slices={"columns": ["zone"], "min_rows": 249}))
+
+    assert (result.verdict, result.n) == (Verdict.PASS, 996)
+    assert result.details["zone=south n"] == 249
 
 
 def test_a_classification_is_compared_by_the_root_of_its_brier_score(a_model, evidence):
