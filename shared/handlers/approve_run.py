@@ -96,7 +96,8 @@ class ApproveRun:
 
     def _require_right(self, actor: Actor) -> None:
         if not actor.proven:
-            raise NotAllowed("a key proves no name: an approval takes a person's Entra token")
+            needed = "an approval takes a person's Entra token, with an object id"
+            raise NotAllowed(f"who asks is not proven: {needed}")
         if actor.kind != "user":
             raise NotAllowed("an application may not approve: a person must")
         if self.role not in actor.roles:

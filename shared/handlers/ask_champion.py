@@ -55,14 +55,14 @@ class AskChampion:
         Raises:
             NotAllowed: who asks has not proven the role.
             NotFound: the model is not in the catalogue, or has no such version.
-            IllegalTransition: it has a champion.
+            IllegalTransition: it has a champion, or the key was used for another version.
             Unavailable: registry or storage did not answer.
         """
         self._require_right(actor)
         model = find_model(self.catalogue, model_name)
         begun = find_promotion(self.steps, model, Purpose.BOOTSTRAP, key)
         if begun is not None:
-            return begun
+            return _same(begun, version)
         found = self.registry.version(model.name, version)
         try:
             serving = self.registry.champion(model.name)
@@ -78,5 +78,13 @@ class AskChampion:
         if not self.role or self.role in actor.roles:
             return
         if not actor.proven:
-            raise NotAllowed(f"a key proves no name: the app role {self.role!r} is needed")
+            needed = f"the app role {self.role!r} is needed, in a token with an object id"
+            raise NotAllowed(f"who asks is not proven: {needed}")
         raise NotAllowed(f"{actor.name} lacks the app role {self.role!r}")
+
+
+def _same(begun: Run, version: str) -> Run:
+    if begun.version == version:
+        return begun
+    message = f"this key has begun the bootstrap of version {begun.version}, not of {version}"
+    raise IllegalTransition(message, subject=begun.run_id)

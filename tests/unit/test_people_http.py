@@ -276,5 +276,6 @@ def test_a_key_alone_is_told_which_role_it_lacks(signed_in: World):
     _, document = call(people_http.rollback_model, {"reason": "worse"})
 
     assert document["detail"] == (
-        "a key proves no name: the app role 'RetrainLoop.Operator' is needed"
+        "who asks is not proven: "
+        "the app role 'RetrainLoop.Operator' is needed, in a token with an object id"
     )

@@ -91,10 +91,10 @@ def test_the_ledger_says_who_approved_what_before_anything_is_promoted():
 @pytest.mark.parametrize(
     ("actor", "why"),
     [
-        (KEY_HOLDER, "a key proves no name"),
+        (KEY_HOLDER, "who asks is not proven"),
         (replace(ANA, kind="service_principal"), "an application may not approve"),
         (replace(ANA, roles=frozenset({"Reader"})), "lacks the app role"),
-        (Actor("ana@example.com"), "a key proves no name"),
+        (Actor("ana@example.com"), "who asks is not proven"),
     ],
     ids=["key", "application", "no role", "no id"],
 )

@@ -314,6 +314,16 @@ def test_a_model_with_a_champion_is_not_bootstrapped():
         bootstrap(FakeLoop())
 
 
+def test_a_key_that_has_begun_one_version_begins_no_other():
+    loop = fresh()
+    loop.add_version(fair)
+    first = bootstrap(loop, "1", "a")
+
+    assert bootstrap(loop, "1", "a") == first
+    with pytest.raises(IllegalTransition, match="begun the bootstrap of version 1, not of 2"):
+        bootstrap(loop, "2", "a")
+
+
 def test_of_two_bootstraps_at_a_time_one_is_turned_down():
     loop = fresh()
     loop.add_version(fair)
