@@ -49,7 +49,9 @@ def _make(venv: Path) -> int:
 
 def _install(venv: Path, what: list[str]) -> int:
     pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q"]
-    done = subprocess.run([*pip, "install", *what], check=False, stderr=subprocess.PIPE, text=True)
+    # Python compiles what it imports, which is a part of what is installed
+    command = [*pip, "install", "--no-compile", *what]
+    done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         print(done.stderr, file=sys.stderr)
         hint = NO_REGISTRY if "onnection" in done.stderr or "etwork" in done.stderr else ""
