@@ -1,6 +1,7 @@
 """Server processes: started, waited for, ended, and never left behind."""
 
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -79,6 +80,9 @@ def test_a_server_is_ready_when_its_port_accepts(tmp_path):
 
     with start_process("web", [*SERVER, str(port)], log=tmp_path / "web.log", cwd=tmp_path) as web:
         wait_until_ready(web, port)
+
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            assert web.exit_code() is None
 
 
 def test_a_server_that_dies_first_is_reported_with_its_exit_code_and_last_words(tmp_path):
@@ -205,6 +209,7 @@ def test_a_server_ends_with_its_guardian(tmp_path):
 
     wait_for(lambda: gone(process.pid), "the server's end")
     process.stop()
+    assert gone(process.pid)
 
 
 def test_variables_are_added_to_the_environment(tmp_path, monkeypatch):

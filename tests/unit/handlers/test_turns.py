@@ -42,17 +42,19 @@ def test_threads_of_one_worker_do_not_conflict_with_each_other():
 
 
 def test_one_model_does_not_wait_for_another():
-    taken, own = Event(), Turns()
+    holding, taken, own = Event(), Event(), Turns()
 
-    def hold():
+    def hold() -> bool:
         with own.of("a"):
-            taken.wait(5)
+            holding.set()
+            return taken.wait(5)
 
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(hold)
+        assert holding.wait(5)
         with own.of("b"):
             taken.set()
-        held.result()
+        assert held.result()
 
 
 def test_a_turn_that_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
