@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 
-from shared.bootstrap import App
-from shared.catalogue import load_catalogue
+from shared.bootstrap import App, app_of
 from shared.config import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from rich.console import Console
 
     from local.stack import Endpoints
 
@@ -36,7 +37,7 @@ class StackClient:
     def app(self) -> App:
         """The app's own adapters on the stack's settings: what is read is what it stored."""
         settings = load_settings(self.endpoints.environment)
-        return App(settings, load_catalogue(settings.models_file, self.endpoints.environment))
+        return app_of(settings, self.endpoints.environment)
 
     def trigger(self, function: str) -> None:
         """Run a timer function now, as the portal's Test button does."""
@@ -113,3 +114,15 @@ def wait_for(
             raise WaitedTooLongError(f"{what}: nothing within {seconds:g} s")
         tick()
         time.sleep(0.2)
+
+
+def app_here(endpoints: Endpoints | None, environment: Mapping[str, str], console: Console) -> App:
+    """Give the app of the running stack, where there is one, or of an environment.
+
+    Raises:
+        ConfigError: the settings or models.yaml are not right.
+    """
+    if endpoints is not None:
+        console.print(f"on the running local stack, scenario {endpoints.scenario}")
+        return StackClient(endpoints).app
+    return app_of(load_settings(environment), environment)

@@ -87,20 +87,13 @@ def _app(console: Console) -> "App":
     Raises:
         ConfigError: the settings or models.yaml are not right.
     """
+    from local.client import app_here
+
     endpoints = find_endpoints()
-    if endpoints is not None:
-        from local.client import StackClient
-
-        console.print(f"on the running local stack, scenario {endpoints.scenario}")
-        return StackClient(endpoints).app
-    from shared.bootstrap import APP_FOLDER, App
-    from shared.catalogue import load_catalogue
-    from shared.config import load_settings
-
     given = {name: value for name, value in os.environ.items() if value}
-    settings = load_settings({**_never_asked(given), **given})
-    _require_registry(settings.mlflow_uri)
-    return App(settings, load_catalogue(APP_FOLDER / settings.models_file, os.environ))
+    if endpoints is None:
+        _require_registry(given.get("MLFLOW_TRACKING_URI", ""))
+    return app_here(endpoints, {**_never_asked(given), **given}, console)
 
 
 def _never_asked(given: Mapping[str, str]) -> dict[str, str]:

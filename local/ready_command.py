@@ -89,19 +89,9 @@ def _app(console: Console) -> "App":
     Raises:
         ConfigError: the settings or models.yaml are not right.
     """
-    endpoints = find_endpoints()
-    if endpoints is not None:
-        from local.client import StackClient
+    from local.client import app_here
 
-        console.print(f"on the running local stack, scenario {endpoints.scenario}")
-        return StackClient(endpoints).app
-    from shared.bootstrap import APP_FOLDER, App
-    from shared.catalogue import load_catalogue
-    from shared.config import load_settings
-
-    settings = load_settings(os.environ)
-    catalogue = load_catalogue(APP_FOLDER / settings.models_file, os.environ)
-    return App(settings, catalogue.with_approval() if settings.require_approval else catalogue)
+    return app_here(find_endpoints(), os.environ, console)
 
 
 def _check(app: "App", name: str, console: Console, *, write_card: bool) -> "Report":

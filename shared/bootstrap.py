@@ -19,6 +19,8 @@ from shared.errors import NotFound
 from shared.outside import Outside
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared.config import Settings
     from shared.handlers.approve_run import ApproveRun
     from shared.handlers.ask_champion import AskChampion
@@ -313,6 +315,18 @@ def _recorder(settings: "Settings") -> "Recorder":
     return recorder(settings.insights_connection.get_secret_value(), settings.telemetry_ratio)
 
 
+def app_of(settings: "Settings", environment: "Mapping[str, str]") -> App:
+    """Give the app on some settings, its catalogue as the deployment wants it.
+
+    Raises:
+        ConfigError: models.yaml is not right.
+    """
+    from shared.catalogue import load_catalogue
+
+    catalogue = load_catalogue(APP_FOLDER / settings.models_file, environment)
+    return App(settings, catalogue.with_approval() if settings.require_approval else catalogue)
+
+
 @cache
 def app() -> App:
     """Give this worker's app.
@@ -322,13 +336,12 @@ def app() -> App:
     """
     from shared.adapters.jobs.job_targets import check_targets
     from shared.adapters.registry.mlflow_environment import PATIENCE, QUIET
-    from shared.catalogue import load_catalogue
     from shared.config import load_settings
 
     os.environ.update({**PATIENCE, **QUIET, **os.environ})
     settings = load_settings(os.environ)
     if settings.auth_mode == "entra" and settings.insights_connection.get_secret_value():
         telemetry.start(partial(_recorder, settings))
-    catalogue = load_catalogue(APP_FOLDER / settings.models_file, os.environ)
-    check_targets(settings, catalogue)
-    return App(settings, catalogue.with_approval() if settings.require_approval else catalogue)
+    made = app_of(settings, os.environ)
+    check_targets(settings, made.catalogue)
+    return made

@@ -30,8 +30,7 @@ from local.processes import (
 from local.scenarios.base import Paths
 from local.stack import ROOT, TOOLS
 from shared.adapters.clock import write_offset
-from shared.bootstrap import App
-from shared.catalogue import load_catalogue
+from shared.bootstrap import App, app_of
 from shared.config import load_settings
 
 WORKERS = 2
@@ -113,7 +112,7 @@ class Rig:
         """The app's own adapters, past the bad network: what is read is what is stored."""
         environment = self.environment(self.storage)
         settings = load_settings(environment)
-        return App(settings, load_catalogue(settings.models_file, environment))
+        return app_of(settings, environment)
 
     def set_clock(self, offset_seconds: float) -> None:
         """Set the app's clock, and not Fabric's, relative to the machine's."""

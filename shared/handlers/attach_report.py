@@ -47,7 +47,7 @@ class AttachReport:
             log.warning("%s of run %s is not attached: %s", name, judged.run_id, error)
             return {"fault": f"{type(error).__name__}: {error}"[:500]}
         except Exception as error:
-            # the verdict rests on the results: a defect in its page must not leave the run in judging
+            # the verdict rests on the results: a page's defect must not leave the run in judging
             log.exception("%s of run %s could not be made", name, judged.run_id)
             # the type alone: nobody has looked what else its text may tell
             return {"fault": type(error).__name__}
