@@ -12,19 +12,9 @@ from shared.config import load_settings
 from shared.errors import ConfigError
 from tests.documents import catalogue_document
 from tests.fakes.samples import MODEL, catalogue_of, model_document
+from tests.fakes.settings import LOCAL
 
-NOBODY = "http://127.0.0.1:1"
 TENANT = "11111111-2222-4333-8444-555555555555"
-LOCAL = {
-    "AUTH_MODE": "local",
-    "LOCAL_TOKEN": "a-token",
-    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
-    "FABRIC_API_URL": NOBODY,
-    "LAKEHOUSE_URI": "nowhere",
-    "MLFLOW_TRACKING_URI": "sqlite://",
-    "LOGS_INGESTION_ENDPOINT": NOBODY,
-    "LOGS_INGESTION_RULE_ID": "dcr-1",
-}
 AT_RISK: dict[str, dict[str, Any]] = {
     "regulated": {
         "regulated": True,
@@ -108,6 +98,6 @@ def test_the_worker_s_catalogue_is_as_the_deployment_says(
 def test_a_champion_is_an_operator_s_to_change_wherever_callers_have_names(
     given: dict[str, str], role: str
 ):
-    loop = bootstrap.App(load_settings(LOCAL | given), catalogue_of())
+    loop = bootstrap.App(load_settings({**LOCAL, **given}), catalogue_of())
 
     assert loop.ask_champion.role == role

@@ -18,9 +18,10 @@ from shared.handlers.start_run import parameters_of
 from shared.sections.job import TARGETS
 from tests.fakes.loop import FakeLoop
 from tests.fakes.samples import alert_of, catalogue_of, model_document
+from tests.fakes.settings import LOCAL as AN_APP
+from tests.fakes.settings import NOBODY
 
 GUID = "00000000-0000-4000-8000-000000000001"
-NOBODY = "http://127.0.0.1:1"
 JOBS: dict[str, dict[str, Any]] = {
     "azureml": {
         "target": "azureml",
@@ -44,14 +45,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "databricks": {"target": "databricks", "workspace_url": NOBODY, "job_id": 77},
 }
 LOCAL = {
-    "AUTH_MODE": "local",
-    "LOCAL_TOKEN": "a-token",
-    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
-    "FABRIC_API_URL": NOBODY,
-    "LAKEHOUSE_URI": "nowhere",
-    "MLFLOW_TRACKING_URI": "sqlite://",
-    "LOGS_INGESTION_ENDPOINT": NOBODY,
-    "LOGS_INGESTION_RULE_ID": "dcr-1",
+    **AN_APP,
     "AZURE_MANAGEMENT_URL": NOBODY,
     "DEVOPS_URL": NOBODY,
     "GITHUB_API_URL": NOBODY,

@@ -17,20 +17,10 @@ from shared.catalogue import Catalogue
 from shared.config import load_settings
 from shared.errors import ConfigError, Unavailable
 from tests.contract.windows_worlds import model
+from tests.fakes.settings import LOCAL, NOBODY
 
 ROOT = Path(__file__).parents[2]
-NOBODY = "http://127.0.0.1:1"
 WORKSPACE = "4B218778-e7a5-4d73-8187-f10824047715"
-LOCAL = {
-    "AUTH_MODE": "local",
-    "LOCAL_TOKEN": "a-token",
-    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
-    "FABRIC_API_URL": NOBODY,
-    "LAKEHOUSE_URI": "nowhere",
-    "MLFLOW_TRACKING_URI": "sqlite://",
-    "LOGS_INGESTION_ENDPOINT": NOBODY,
-    "LOGS_INGESTION_RULE_ID": "dcr-1",
-}
 FABRIC = {"MLFLOW_TRACKING_URI": f"fabric://{WORKSPACE}", "ONELAKE_DFS_URL": f"{NOBODY}/onelake"}
 CLOUD = {"AUTH_MODE": "entra", "FABRIC_API_URL": "", "LOGS_INGESTION_ENDPOINT": "https://x.example"}
 

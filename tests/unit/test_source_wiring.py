@@ -13,20 +13,10 @@ from shared.config import load_settings
 from shared.errors import ConfigError, Unavailable
 from tests.contract.kql_worlds import WORKSPACE
 from tests.contract.windows_worlds import ACTUALS, GUID, HOLDOUT, PREDICTIONS, model
+from tests.fakes.settings import LOCAL, NOBODY
 
 START = datetime(2013, 7, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-NOBODY = "http://127.0.0.1:1"
-LOCAL = {
-    "AUTH_MODE": "local",
-    "LOCAL_TOKEN": "a-token",
-    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
-    "FABRIC_API_URL": NOBODY,
-    "LAKEHOUSE_URI": "nowhere",
-    "MLFLOW_TRACKING_URI": "sqlite://",
-    "LOGS_INGESTION_ENDPOINT": NOBODY,
-    "LOGS_INGESTION_RULE_ID": "dcr-1",
-}
 SECTIONS: dict[str, Any] = {
     "log_analytics": {"workspace_id": WORKSPACE, "table": "Rows_CL"},
     "eventhouse": {"cluster_uri": NOBODY, "database": "drift", "table": "Rows"},
