@@ -14,6 +14,24 @@ HOLDOUT_ROWS = 60
 _GUID = "00000000-0000-4000-8000-{:012d}".format
 
 
+TRAINED = {
+    "training_data_table": "lh_gold/fact_flights",
+    "training_data_version": "12",
+    "training_rows": "104000",
+    "training_end": "2013-06-30T04:00:00+00:00",
+    "holdout_table": "lh_gold/flight_holdout",
+    "holdout_version": "3",
+    "holdout_rule": "every fourth day",
+    "git_sha": "c0ffee",
+    "branch": "main",
+    "requirements": "numpy==2.3",
+    "cost_center": "cc-7",
+    "domain": "aviation",
+    "intent": "retrain",
+}
+"""What a training notebook tags its version with, beside the run."""
+
+
 def model_document(name: str = MODEL, **changes: Any) -> dict[str, Any]:
     """Give one model of models.yaml; its gates are quick and satisfied by a fair candidate."""
     return {

@@ -25,26 +25,11 @@ from shared.domain.readiness.watching import NEEDED
 from shared.domain.retention import REGULATED, STANDARD
 from shared.domain.run import Run, State, Suppression, Trigger
 from shared.domain.tables import TABLES
-from tests.fakes.samples import card_document, catalogue_of, model_document
+from tests.fakes.samples import TRAINED, card_document, catalogue_of, model_document
 
 NOW = datetime(2013, 8, 8, 6, tzinfo=UTC)
 DAY = timedelta(days=1)
-TAGS = {
-    "training_data_table": "lh_gold/fact_flights",
-    "training_data_version": "12",
-    "training_rows": "104000",
-    "training_end": "2013-07-18T04:00:00+00:00",
-    "holdout_table": "lh_gold/flight_holdout",
-    "holdout_version": "3",
-    "holdout_rule": "every fourth day",
-    "git_sha": "c0ffee",
-    "branch": "main",
-    "requirements": "numpy==2.3",
-    "cost_center": "cc-7",
-    "domain": "aviation",
-    "intent": "retrain",
-    "model_card_sha256": "ab",
-}
+TAGS = TRAINED | {"model_card_sha256": "ab"}
 CARD = {
     "run_id": "run-1", "card_sha256": "ab", "undeclared": "", "audit_id": "m/9",
     "rai_risk_tier": "low",

@@ -14,26 +14,11 @@ from shared.handlers.check_readiness import CheckReadiness
 from tests.fakes.duel import ANA, WINS, duel, live, run_of
 from tests.fakes.endpoint import FakeEndpointMonitor, Request
 from tests.fakes.loop import FakeLoop
-from tests.fakes.samples import MODEL
+from tests.fakes.samples import MODEL, TRAINED
 from tests.fakes.signatures import FakeSignatures
 
 AROUND = Surroundings(("retrain-loop-drift",), Link(found=True, told="a file"), notices=True)
 LOG = {"workspace_id": "00000000-0000-4000-8000-000000000009", "value": "flight-delay"}
-TAGS = {
-    "training_data_table": "lh_gold/fact_flights",
-    "training_data_version": "12",
-    "training_rows": "104000",
-    "training_end": "2013-06-30T04:00:00+00:00",
-    "holdout_table": "lh_gold/flight_holdout",
-    "holdout_version": "3",
-    "holdout_rule": "every fourth day",
-    "git_sha": "c0ffee",
-    "branch": "main",
-    "requirements": "numpy==2.3",
-    "cost_center": "cc-7",
-    "domain": "aviation",
-    "intent": "retrain",
-}
 
 
 class World:
@@ -59,7 +44,7 @@ class World:
     def make_ready(self) -> None:
         """Add what a training job, a drift timer and callers of the endpoint leave."""
         registry, now = self.ports.registry, self.ports.clock.now()
-        registry.annotate(MODEL, "2", TAGS)
+        registry.annotate(MODEL, "2", TRAINED)
         self.signatures.log(registry.champion(MODEL), ["distance"])
         for back in range(8):
             self.checked(now - timedelta(days=back))
